@@ -1,0 +1,1 @@
+"""One ComponentResource per stage of a release's flow, with the settings, names and IAM documents they share."""

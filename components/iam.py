@@ -1,0 +1,178 @@
+"""IAM documents and roles: the one place where either is built.
+
+A document is made of statements whose Sid says why; it is refused here when it is not exact. All its values are
+text that is known at preview, so that no policy that reads it can become advisory.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import pulumi
+import pulumi_aws as aws
+
+Purpose = Literal[
+    "ci", "pipeline", "pipeline-action", "deployment", "task", "task-execution", "function", "event-rule", "trail"
+]
+Conditions = Mapping[str, Mapping[str, str | list[str]]]
+
+_ACTION = re.compile(r"[a-z0-9-]+:[A-Za-z]+")
+_SID = re.compile(r"[A-Za-z0-9]+")
+_INLINE_LIMIT = 10_240  # characters of all inline policies of a role, white space apart (IAM user guide, "IAM quotas")
+
+
+class Everything(str):
+    """The resource `*`, only to be had with the reason why nothing narrower exists."""
+
+    __slots__ = ("reason",)
+    reason: str
+
+    def __new__(cls, reason: str) -> Everything:
+        """`reason`: a sentence for the reader of the code."""
+        self = super().__new__(cls, "*")
+        self.reason = reason
+        return self
+
+
+@dataclass(frozen=True, kw_only=True)
+class Statement:
+    """One statement of a document.
+
+    Args:
+        sid: why it is there, in CamelCase.
+        actions: exact actions; a wildcard is refused. A denial may name `s3:*` and the like.
+        resources: ARNs, or `Everything(reason)`; none in a trust document.
+        principals: principal type (AWS, Service, Federated, or `*` for everybody in a denial) to identifiers.
+        conditions: operator to key to values.
+        effect: Allow, or Deny.
+
+    Raises:
+        ValueError: when an action or a resource is wider than it says.
+    """
+
+    sid: str
+    actions: tuple[str, ...]
+    resources: tuple[str, ...] = ()
+    principals: Mapping[str, str | list[str]] | Literal["*"] | None = None
+    conditions: Conditions = field(default_factory=dict)
+    effect: Literal["Allow", "Deny"] = "Allow"
+
+    def __post_init__(self) -> None:
+        if not _SID.fullmatch(self.sid):
+            raise ValueError(f"statement {self.sid!r}: a Sid has letters and digits only")
+        for text in (*self.actions, *self.resources):
+            if not isinstance(text, str):
+                raise TypeError(f"statement {self.sid}: {type(text).__name__} is not known at preview; use a name")
+        if self.effect == "Allow":
+            for action in self.actions:
+                if not _ACTION.fullmatch(action):
+                    raise ValueError(f"statement {self.sid}: {action!r} is not one exact action")
+            for resource in self.resources:
+                if resource == "*" and not isinstance(resource, Everything):
+                    raise ValueError(f"statement {self.sid}: the resource * needs a reason, Everything(reason)")
+
+    def to_dict(self) -> dict[str, object]:
+        """The statement as IAM reads it."""
+        out: dict[str, object] = {"Sid": self.sid, "Effect": self.effect}
+        if self.principals is not None:
+            out["Principal"] = self.principals
+        out["Action"] = sorted(self.actions)
+        if self.resources:
+            out["Resource"] = [str(r) for r in self.resources]
+        if self.conditions:
+            out["Condition"] = self.conditions
+        return out
+
+
+def document(*statements: Statement) -> str:
+    """The statements as a policy document's JSON text."""
+    sids = [s.sid for s in statements]
+    if len(sids) != len(set(sids)):
+        raise ValueError(f"a Sid stands twice in one document: {sorted(sids)}")
+    return json.dumps({"Version": "2012-10-17", "Statement": [s.to_dict() for s in statements]})
+
+
+def service_trust(service: str, conditions: Conditions | None = None) -> Statement:
+    """Trust in one AWS service, such as `lambda.amazonaws.com`."""
+    return Statement(
+        sid="AssumedByTheService",
+        actions=("sts:AssumeRole",),
+        principals={"Service": service},
+        conditions=conditions or {},
+    )
+
+
+def from_source(arn: str, account: str) -> Conditions:
+    """Only on behalf of this resource of this account (IAM user guide, "The confused deputy problem")."""
+    operator = "ArnLike" if "*" in arn else "ArnEquals"
+    return {operator: {"aws:SourceArn": arn}, "StringEquals": {"aws:SourceAccount": account}}
+
+
+def pass_role(sid: str, roles: tuple[str, ...], service: str) -> Statement:
+    """Permission to pass exactly these roles to exactly this service."""
+    return Statement(
+        sid=sid,
+        actions=("iam:PassRole",),
+        resources=roles,
+        conditions={"StringEquals": {"iam:PassedToService": service}},
+    )
+
+
+def tls_only(bucket_arn: str) -> Statement:
+    """Refusal of every request to a bucket that is not encrypted on its way."""
+    return Statement(
+        sid="RefuseWhatIsNotEncryptedInTransit",
+        effect="Deny",
+        actions=("s3:*",),
+        resources=(bucket_arn, f"{bucket_arn}/*"),
+        principals="*",
+        conditions={"Bool": {"aws:SecureTransport": "false"}},
+    )
+
+
+def role(
+    logical_name: str,
+    *,
+    name: str,
+    purpose: Purpose,
+    description: str,
+    trust: tuple[Statement, ...],
+    statements: tuple[Statement, ...] = (),
+    service: str | None = None,
+    permissions_boundary: pulumi.Input[str] | None = None,
+    max_session_minutes: int = 60,
+    opts: pulumi.ResourceOptions,
+) -> aws.iam.Role:
+    """An IAM role with one inline policy.
+
+    Its tags state its purpose, by which the policy packs know what it may be allowed.
+    """
+    tags = {"ecs-release:purpose": purpose}
+    if service:
+        tags["ecs-release:service"] = service
+    out = aws.iam.Role(
+        logical_name,
+        name=name,
+        description=description,
+        assume_role_policy=document(*trust),
+        permissions_boundary=permissions_boundary,
+        max_session_duration=max_session_minutes * 60,
+        tags=tags,
+        opts=opts,
+    )
+    if statements:
+        policy = document(*statements)
+        if len(policy) > _INLINE_LIMIT:
+            raise ValueError(f"role {name}: its document has {len(policy)} characters, IAM allows {_INLINE_LIMIT}")
+        aws.iam.RolePolicy(
+            logical_name,
+            name=purpose,
+            role=out.name,
+            policy=policy,
+            opts=pulumi.ResourceOptions(parent=out),
+        )
+    return out

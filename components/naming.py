@@ -1,0 +1,178 @@
+"""Every physical name and ARN of a stack, computed from its settings, so that all of them are known at preview.
+
+A policy that meets an unknown value at preview becomes advisory; an IAM document built from these never does.
+The environment stands in front of every name, so that environments can share an account.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HANDOFF_MEMBER = "imagedefinitions.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Names:
+    """Names of the parts that the services of one environment share."""
+
+    environment: str
+    account: str
+    region: str
+
+    def arn(self, service: str, resource: str, *, region: str | None = None) -> str:
+        """ARN of `resource` in this account; `region=""` for services that have none (IAM)."""
+        return f"arn:{self.partition}:{service}:{self.region if region is None else region}:{self.account}:{resource}"
+
+    @property
+    def partition(self) -> str:
+        """AWS partition of the region (AWS General Reference, "ARN format")."""
+        if self.region.startswith("cn-"):
+            return "aws-cn"
+        return "aws-us-gov" if self.region.startswith("us-gov-") else "aws"
+
+    def role_arn(self, role: str) -> str:
+        """ARN of an IAM role of this account."""
+        return self.arn("iam", f"role/{role}", region="")
+
+    def bucket_arn(self, bucket: str) -> str:
+        """ARN of a bucket; append `/key` for an object."""
+        return f"arn:{self.partition}:s3:::{bucket}"
+
+    def oidc_provider_arn(self, host: str) -> str:
+        """ARN of the account's OIDC provider of `host` (the issuer's URL without https://)."""
+        return self.arn("iam", f"oidc-provider/{host}", region="")
+
+    @property
+    def cluster(self) -> str:
+        """ECS cluster."""
+        return self.environment
+
+    @property
+    def handoff_bucket(self) -> str:
+        """Bucket in which CI puts each service's hand-off."""
+        return f"{self.environment}-ecsdef-{self.account}"
+
+    @property
+    def template_bucket(self) -> str:
+        """Bucket of the templates that infrastructure owns; CI cannot reach it."""
+        return f"{self.environment}-ecstemplate-{self.account}"
+
+    @property
+    def artifact_bucket(self) -> str:
+        """Bucket of the pipelines' artifacts."""
+        return f"{self.environment}-ecsartifacts-{self.account}"
+
+    @property
+    def trail(self) -> str:
+        """CloudTrail trail that sees the hand-offs being written."""
+        return f"{self.environment}-ecs-release"
+
+    @property
+    def trail_bucket(self) -> str:
+        """Bucket of the trail's log files."""
+        return f"{self.environment}-ecstrail-{self.account}"
+
+    @property
+    def approvals_topic(self) -> str:
+        """SNS topic that tells people that a release waits for them."""
+        return f"{self.environment}-approvals"
+
+    @property
+    def alarms_topic(self) -> str:
+        """SNS topic of the services' alarms."""
+        return f"{self.environment}-alarms"
+
+    def service(self, name: str) -> ServiceNames:
+        """Names of one service's parts."""
+        return ServiceNames(stack=self, service=name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceNames:
+    """Names of the parts that belong to one service."""
+
+    stack: Names
+    service: str
+
+    @property
+    def base(self) -> str:
+        """The service's own name: pipeline, ECS service, load balancer, task family, CodeDeploy application."""
+        return f"{self.stack.environment}-{self.service}"
+
+    def role(self, purpose: str) -> str:
+        """IAM role of the service for one purpose."""
+        return f"{self.base}-{purpose}"
+
+    def role_arn(self, purpose: str) -> str:
+        """ARN of `role(purpose)`."""
+        return self.stack.role_arn(self.role(purpose))
+
+    def target_group(self, colour: str) -> str:
+        """Target group, blue or green."""
+        return f"{self.base}-{colour}"
+
+    def function(self, purpose: str) -> str:
+        """Lambda function of the service."""
+        return f"{self.base}-{purpose}"
+
+    def function_arn(self, purpose: str) -> str:
+        """ARN of `function(purpose)`."""
+        return self.stack.arn("lambda", f"function:{self.function(purpose)}")
+
+    def repository(self, container: str) -> str:
+        """ECR repository of one container's image."""
+        return f"{self.stack.environment}/{self.service}/{container}"
+
+    @property
+    def cache_repository(self) -> str:
+        """ECR repository of the build cache; nothing in it can be released."""
+        return self.repository("cache")
+
+    def repository_arn(self, repository: str) -> str:
+        """ARN of an ECR repository."""
+        return self.stack.arn("ecr", f"repository/{repository}")
+
+    def repository_url(self, repository: str) -> str:
+        """What stands in front of the tag in an image's URI."""
+        suffix = ".cn" if self.stack.partition == "aws-cn" else ""
+        return f"{self.stack.account}.dkr.ecr.{self.stack.region}.amazonaws.com{suffix}/{repository}"
+
+    @property
+    def handoff_key(self) -> str:
+        """Key of the hand-off in the hand-off bucket."""
+        return f"{self.service}/{HANDOFF_MEMBER}.zip"
+
+    @property
+    def template_key(self) -> str:
+        """Key of the template in the template bucket."""
+        return f"{self.service}/template.zip"
+
+    @property
+    def log_group(self) -> str:
+        """Log group of the service's containers."""
+        return f"/ecs/{self.stack.environment}/{self.service}"
+
+    @property
+    def pipeline_arn(self) -> str:
+        """ARN of the service's pipeline."""
+        return self.stack.arn("codepipeline", self.base)
+
+    @property
+    def rule(self) -> str:
+        """EventBridge rule that starts the pipeline."""
+        return f"{self.base}-handoff"
+
+    def limited(self) -> Iterator[tuple[str, str, int]]:
+        """(kind, name, most characters AWS allows) of the names that a long service name breaks first.
+
+        Sources: API references of Elastic Load Balancing (CreateLoadBalancer, CreateTargetGroup: 32),
+        IAM (CreateRole: 64), Lambda (CreateFunction: 64), EventBridge (PutRule: 64).
+        """
+        yield "target group", self.target_group("green"), 32
+        yield "IAM role", self.role("ci-circleci"), 64
+        yield "Lambda function", self.function("gate"), 64
+        yield "EventBridge rule", self.rule, 64
