@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Self
 
 import pulumi
 import pulumi_aws as aws
@@ -31,7 +31,7 @@ class Everything(str):
     __slots__ = ("reason",)
     reason: str
 
-    def __new__(cls, reason: str) -> Everything:
+    def __new__(cls, reason: str) -> Self:
         """`reason`: a sentence for the reader of the code."""
         self = super().__new__(cls, "*")
         self.reason = reason
@@ -151,7 +151,7 @@ def role(
 
     Its tags state its purpose, by which the policy packs know what it may be allowed.
     """
-    tags = {"ecs-release:purpose": purpose}
+    tags: dict[str, str] = {"ecs-release:purpose": purpose}
     if service:
         tags["ecs-release:service"] = service
     out = aws.iam.Role(

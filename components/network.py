@@ -1,0 +1,112 @@
+"""Where tasks and load balancers stand: an existing VPC by its ids, or one made here by awsx."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from components import settings
+from components.naming import Names
+
+_ENDPOINTS = ("ecr.api", "ecr.dkr", "logs", "secretsmanager", "ssm", "codedeploy")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkArgs:
+    """`Network`'s arguments."""
+
+    names: Names
+    settings: settings.Network
+
+
+class Network(pulumi.ComponentResource):
+    """`vpc_id`, `private_subnet_ids` (tasks) and `public_subnet_ids` (internet-facing load balancers)."""
+
+    vpc_id: pulumi.Input[str]
+    private_subnet_ids: pulumi.Input[list[str]]
+    public_subnet_ids: pulumi.Input[list[str]]
+
+    def __init__(self, name: str, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("ecs-release:index:Network", name, None, opts)
+        if args.settings.create is not None:
+            self._create(name, args.names, args.settings.create)
+        elif args.settings.vpc_id is not None:
+            self.vpc_id = args.settings.vpc_id
+            self.private_subnet_ids = list(args.settings.private_subnet_ids)
+            self.public_subnet_ids = list(args.settings.public_subnet_ids)
+        self.register_outputs({"vpcId": self.vpc_id})
+
+    def _create(self, name: str, names: Names, create: settings.CreateNetwork) -> None:
+        import pulumi_awsx as awsx  # noqa: PLC0415  (a second's import that only a created VPC is worth)
+
+        nat = awsx.ec2.NatGatewayStrategy
+        subnet = awsx.ec2.SubnetType
+        vpc = awsx.ec2.Vpc(
+            name,
+            cidr_block=create.cidr,
+            number_of_availability_zones=create.zones,
+            nat_gateways={
+                "strategy": {"nat": nat.ONE_PER_AZ, "single-nat": nat.SINGLE, "endpoints": nat.NONE}[create.egress]
+            },
+            subnet_strategy=awsx.ec2.SubnetAllocationStrategy.AUTO,
+            subnet_specs=[
+                {"type": subnet.PUBLIC},
+                {"type": subnet.ISOLATED if create.egress == "endpoints" else subnet.PRIVATE},
+            ],
+            enable_dns_hostnames=True,
+            tags={"Name": names.cluster},
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.vpc_id = vpc.vpc_id
+        self.public_subnet_ids = vpc.public_subnet_ids
+        if create.egress != "endpoints":
+            self.private_subnet_ids = vpc.private_subnet_ids
+            return
+        self.private_subnet_ids = vpc.isolated_subnet_ids
+        self._endpoints(name, names, create.cidr)
+
+    def _endpoints(self, name: str, names: Names, cidr: str) -> None:
+        """What Fargate tasks and the smoke test need where there is no way to the internet.
+
+        Source: Amazon ECR user guide, "Amazon ECR interface VPC endpoints"; layers come from S3 by its gateway.
+        """
+        child = pulumi.ResourceOptions(parent=self)
+        group = aws.ec2.SecurityGroup(
+            f"{name}-endpoints",
+            name=f"{names.environment}-endpoints",
+            description="VPC endpoints, reached from inside the VPC",
+            vpc_id=self.vpc_id,
+            opts=child,
+        )
+        aws.vpc.SecurityGroupIngressRule(
+            f"{name}-endpoints",
+            security_group_id=group.id,
+            description="HTTPS from the VPC",
+            cidr_ipv4=cidr,
+            ip_protocol="tcp",
+            from_port=443,
+            to_port=443,
+            opts=child,
+        )
+        tables = aws.ec2.get_route_tables_output(vpc_id=self.vpc_id, opts=pulumi.InvokeOutputOptions(parent=self))
+        aws.ec2.VpcEndpoint(
+            f"{name}-s3",
+            vpc_id=self.vpc_id,
+            service_name=f"com.amazonaws.{names.region}.s3",
+            vpc_endpoint_type="Gateway",
+            route_table_ids=tables.ids,
+            opts=child,
+        )
+        for service in _ENDPOINTS:
+            aws.ec2.VpcEndpoint(
+                f"{name}-{service}",
+                vpc_id=self.vpc_id,
+                service_name=f"com.amazonaws.{names.region}.{service}",
+                vpc_endpoint_type="Interface",
+                private_dns_enabled=True,
+                subnet_ids=self.private_subnet_ids,
+                security_group_ids=[group.id],
+                opts=child,
+            )

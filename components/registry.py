@@ -1,0 +1,70 @@
+"""Where CI pushes: one immutable, scanned repository per image, and a build cache apart from them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from components.naming import ServiceNames
+
+_UNTAGGED_DAYS = 14
+_CACHE_DAYS = 14
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegistryArgs:
+    """`Registry`'s arguments: the service's names and its containers' names."""
+
+    names: ServiceNames
+    containers: tuple[str, ...]
+
+
+class Registry(pulumi.ComponentResource):
+    """`repositories`: container to repository. Nothing that has a tag ever expires here.
+
+    A lifecycle rule knows nothing of ECS and would delete what runs (aws/containers-roadmap issue 1078); tagged
+    images are left to a clean-up that looks first. Tags of releases are immutable; the cache, whose tags move, is a
+    repository of its own, so that no release can be made of it.
+    """
+
+    def __init__(self, name: str, args: RegistryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("ecs-release:index:Registry", name, None, opts)
+        self.repositories = {
+            container: self._repository(
+                f"{name}-{container}", args.names.repository(container), "IMMUTABLE", "untagged", _UNTAGGED_DAYS
+            )
+            for container in args.containers
+        }
+        self.cache = self._repository(f"{name}-cache", args.names.cache_repository, "MUTABLE", "any", _CACHE_DAYS)
+        self.register_outputs({})
+
+    def _repository(self, name: str, repository: str, mutability: str, expire: str, days: int) -> aws.ecr.Repository:
+        out = aws.ecr.Repository(
+            name,
+            name=repository,
+            image_tag_mutability=mutability,
+            image_scanning_configuration={"scan_on_push": True},
+            encryption_configurations=[{"encryption_type": "AES256"}],
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        rule = {
+            "rulePriority": 1,
+            "description": f"{expire} images go {days} days after their push",
+            "selection": {
+                "tagStatus": expire,
+                "countType": "sinceImagePushed",
+                "countUnit": "days",
+                "countNumber": days,
+            },
+            "action": {"type": "expire"},
+        }
+        aws.ecr.LifecyclePolicy(
+            name,
+            repository=out.name,
+            policy=json.dumps({"rules": [rule]}),
+            opts=pulumi.ResourceOptions(parent=out),
+        )
+        return out
