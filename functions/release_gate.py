@@ -1,0 +1,348 @@
+"""The pipeline's Verify stage: between what CI handed over and what the Deploy stage gets.
+
+A Lambda action of CodePipeline, `${env}-${service}-gate`, with the input artifacts `Handoff` (CI's, hostile) and
+`Template` (infrastructure's) and the output artifact `Release`. It answers every job: with success, a continuation
+(a scan is still running) or one sentence of refusal.
+
+AWS calls, and on what:
+
+| call | resource | whose credentials |
+| --- | --- | --- |
+| s3:GetObject | the two input artifacts in the artifact bucket | the job's |
+| s3:PutObject | the output artifact in the artifact bucket | the job's |
+| codepipeline:PutJobSuccessResult, PutJobFailureResult | `*`: these two take no resource (Service Authorization Reference, AWS CodePipeline) | the function's |
+| ecr:BatchGetImage, DescribeImageScanFindings, DescribeImages, GetDownloadUrlForLayer | the service's repositories, the cache not among them | the function's |
+| ecs:DescribeServices | `arn:aws:ecs:REGION:ACCOUNT:service/CLUSTER/SERVICE` | the function's |
+| ecs:DescribeTaskDefinition | `*`: it takes no resource (Service Authorization Reference, Amazon ECS) | the function's |
+
+The job's credentials may only do to the artifacts what the pipeline's role may; KMS likewise. They are used for the
+two artifacts and stand in no log line and no message.
+
+GetDownloadUrlForLayer is needed for an image that is one manifest and no index: its architecture stands in its
+configuration only, which is then fetched from the address that ECR gives (layers lie in an S3 bucket of ECR's, so a
+function in a VPC needs the S3 endpoint).
+
+Environment variables: `SCAN_WAIT_MINUTES` (how long a pending scan is waited for in all; 30), `SCAN_GRACE_SECONDS`
+(how long a scan may take to begin before scanning counts as off; 120).
+
+Output variables (namespace `Gate`), each at most 900 characters, since a deploy or approval action's configuration
+value takes 1,000: `images` ("app=prod-1a2b3c4…"), `digests` ("app=sha256:…"), `commit`, `scan`, `changes`.
+"""  # noqa: E501
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from functions import aws, changes, contract, deadline, errors, handoff, images, rendering
+from functions.errors import CONFIGURATION, HANDOFF, MISSING, UNAVAILABLE, Refusal
+from functions.strict_json import loads, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from functions.aws import Client
+    from functions.contract import Contract
+    from functions.images import PinnedImage, Scan
+
+log = logging.getLogger(__name__)
+log.setLevel(logging.INFO)
+
+VARIABLE_CAP: Final = 900
+#: CodePipeline API reference: FailureDetails.message and ExecutionDetails.summary.
+MESSAGE_CAP: Final = 5000
+SUMMARY_CAP: Final = 2048
+#: Seconds kept of the function's time to answer CodePipeline in.
+RESERVE: Final = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Location:
+    """An artifact's place; `key_id` is the KMS key that CodePipeline wants it encrypted with, if any."""
+
+    bucket: str
+    key: str
+    key_id: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One CodePipeline job (user guide, "JSON event example" of the Lambda action)."""
+
+    id: str
+    service: str | None
+    handoff: Location
+    template: Location
+    release: Location
+    since: float | None
+    credentials: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Success:
+    """The release is good: variables for the later stages."""
+
+    variables: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wait:
+    """Ask again: a scan is running since `since` (epoch seconds of the first job)."""
+
+    since: float
+    summary: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """The release goes no further."""
+
+    sentence: str
+    kind: str
+
+
+Answer = Success | Wait | Failure
+
+
+def handler(event: Mapping[str, Any], context: deadline.Context) -> dict[str, str]:
+    """Answer one job of the Verify stage.
+
+    Args:
+        event: `{"CodePipeline.job": {...}}`.
+        context: Lambda's, asked for the time that is left.
+
+    Raises:
+        ValueError: when the event is no CodePipeline job, so that there is nobody to answer.
+    """
+    job_id = _job_id(event)
+    answer = _answer(event["CodePipeline.job"], deadline.seconds_left(context, RESERVE))
+    log.info("%s", json.dumps({"job": job_id, **_record(answer)}))
+    pipeline = aws.client("codepipeline")
+    try:
+        _deliver(pipeline, job_id, answer)
+    except Exception as error:
+        fault = errors.of_aws(error)
+        # A busy CodePipeline is asked again: Lambda delivers the job a second time, and the answer is the same.
+        if fault is None or fault.kind == UNAVAILABLE or isinstance(answer, Failure):
+            raise
+        answer = Failure(sentence=f"CodePipeline did not take the gate's answer. {fault}", kind=fault.kind)
+        _deliver(pipeline, job_id, answer)
+    return {"job": job_id, **_record(answer)}
+
+
+def _job_id(event: Mapping[str, Any]) -> str:
+    job = event.get("CodePipeline.job") if isinstance(event, dict) else None
+    if not isinstance(job, dict) or not isinstance(job.get("id"), str):
+        sentence = "The event is not a CodePipeline job: it has no CodePipeline.job with an id."
+        raise ValueError(sentence)  # noqa: TRY004  (wrong as a value, whatever its type)
+    return str(job["id"])
+
+
+def _answer(event: Mapping[str, Any], seconds: float) -> Answer:
+    """Examine the job; whatever goes wrong becomes an answer."""
+    try:
+        return deadline.run(lambda: examine(read_job(event), time.time()), seconds)
+    except Refusal as refusal:
+        return Failure(sentence=str(refusal), kind=refusal.kind)
+    except deadline.OutOfTimeError:
+        sentence = "The gate ran out of its own time before it could decide; retry the stage."
+        return Failure(sentence=sentence, kind=UNAVAILABLE)
+    except Exception as error:
+        # Everything, since a job without an answer blocks its pipeline for twenty minutes.
+        if fault := errors.of_aws(error):
+            return Failure(sentence=str(fault), kind=fault.kind)
+        log.exception("The gate failed")
+        sentence = f"The gate itself failed ({type(error).__name__}); its log says where."
+        return Failure(sentence=sentence, kind=UNAVAILABLE)
+
+
+def read_job(event: Mapping[str, Any]) -> Job:
+    """Take the job's event apart.
+
+    Raises:
+        Refusal: of kind ConfigurationError when the pipeline does not give what the gate needs.
+    """
+    data = event.get("data", {})
+    text = data.get("actionConfiguration", {}).get("configuration", {}).get("UserParameters") or "{}"
+    parameters = loads(str(text).encode(), "The action's UserParameters", CONFIGURATION)
+    service = parameters.get("service") if isinstance(parameters, dict) else None
+    key = data.get("encryptionKey") or {}
+    credentials = data.get("artifactCredentials") or {}
+    token = data.get("continuationToken")
+    return Job(
+        id=str(event.get("id")),
+        service=service,
+        handoff=_location(data, "inputArtifacts", "Handoff", key),
+        template=_location(data, "inputArtifacts", "Template", key),
+        release=_location(data, "outputArtifacts", "Release", key),
+        since=_since(token) if token else None,
+        credentials={
+            "aws_access_key_id": str(credentials.get("accessKeyId", "")),
+            "aws_secret_access_key": str(credentials.get("secretAccessKey", "")),
+            "aws_session_token": str(credentials.get("sessionToken", "")),
+        },
+    )
+
+
+def _location(data: Mapping[str, Any], side: str, name: str, key: Mapping[str, Any]) -> Location:
+    for artifact in data.get(side, []):
+        if artifact.get("name") == name:
+            place = artifact.get("location", {}).get("s3Location", {})
+            return Location(bucket=str(place.get("bucketName")), key=str(place.get("objectKey")), key_id=key.get("id"))
+    has = [artifact.get("name") for artifact in data.get(side, [])]
+    raise Refusal(
+        f"The pipeline's Verify action has {shown(has)} as {side}; it must have {name} among them.",
+        CONFIGURATION,
+    )
+
+
+def _since(token: str) -> float:
+    read = loads(str(token).encode(), "The job's continuation token", CONFIGURATION)
+    since = read.get("since") if isinstance(read, dict) else None
+    if not isinstance(since, int | float):
+        raise Refusal(f"The job's continuation token is {shown(token)}, which the gate did not write.", CONFIGURATION)
+    return float(since)
+
+
+def examine(job: Job, now: float) -> Answer:
+    """Decide about a release and, when it is good, write its artifact.
+
+    Args:
+        job: the job.
+        now: epoch seconds.
+
+    Raises:
+        Refusal: the release does not go on.
+    """
+    store = aws.client("s3", **job.credentials)
+    files = rendering.members(_get(store, job.template, rendering.ARCHIVE_CAP, rendering.ARCHIVE, CONFIGURATION))
+    terms = contract.parse(files[rendering.RELEASE])
+    if job.service != terms.service:
+        raise Refusal(
+            f"The pipeline's UserParameters name the service {shown(job.service)} and its template is "
+            f"{terms.service}'s; bring the stack up again.",
+            CONFIGURATION,
+        )
+    spec = rendering.app_spec(files.get(rendering.APPSPEC), terms)
+    named = handoff.read(_get(store, job.handoff, handoff.ARCHIVE_CAP, handoff.ARCHIVE, HANDOFF), terms)
+    registry = images.Registry(aws.client("ecr", terms.region), terms, images.fetch)
+    pinned = [registry.pin(image) for image in named]
+    task = rendering.task_definition(
+        files[rendering.TASKDEF], {image.container: images.uri(image, terms) for image in pinned}
+    )
+    since = now if job.since is None else job.since
+    scans = [(image, registry.scan(image, digest)) for image in pinned for digest in image.runs]
+    if waiting := _waiting(scans, terms, since, now):
+        return Wait(since=since, summary=waiting)
+    running = _running(aws.client("ecs", terms.region), terms)
+    wanted = task if terms.strategy == contract.BLUE_GREEN else None
+    change = changes.described(pinned, running, wanted, registry.tags)
+    _put(store, job.release, rendering.artifact(task, spec, images.definitions(pinned, terms)))
+    return Success(variables=_variables(pinned, scans, change))
+
+
+def _waiting(scans: Sequence[tuple[PinnedImage, Scan]], terms: Contract, since: float, now: float) -> str | None:
+    """Say what is waited for, None when everything is decided."""
+    waited = now - since
+    started = waited >= float(os.environ.get("SCAN_GRACE_SECONDS", "120"))
+    pending = [(image, scan) for image, scan in scans if images.judge(image, scan, terms, waited_enough=started)]
+    if not pending:
+        return None
+    image, scan = pending[0]
+    minutes = float(os.environ.get("SCAN_WAIT_MINUTES", "30"))
+    if waited >= minutes * 60:
+        raise Refusal(
+            f"Container {image.container}: the scan of {image.repository}:{image.tag} is {scan.status} after "
+            f"{minutes:g} minutes; look at it in ECR and retry the stage when it is done.",
+            UNAVAILABLE,
+        )
+    return f"Waiting for the scan of {', '.join(sorted({image.container for image, _ in pending}))}."
+
+
+def _get(store: Client, place: Location, cap: int, name: str, kind: str) -> bytes:
+    """Read an artifact of at most `cap` bytes."""
+    try:
+        said = store.get_object(Bucket=place.bucket, Key=place.key)
+    except (store.exceptions.NoSuchKey, store.exceptions.NoSuchBucket):
+        raise Refusal(f"{name} is not in the artifact bucket any more; release again.", MISSING) from None
+    with said["Body"] as body:
+        data: bytes = body.read(cap + 1)
+    if len(data) > cap:
+        raise Refusal(f"{name} is larger than {cap} bytes; at most that many are allowed.", kind)
+    return data
+
+
+def _put(store: Client, place: Location, data: bytes) -> None:
+    encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": place.key_id} if place.key_id else {}
+    store.put_object(Bucket=place.bucket, Key=place.key, Body=data, ContentType="application/zip", **encryption)
+
+
+def _running(ecs: Client, terms: Contract) -> dict[str, Any] | None:
+    """The task definition that runs now; None when the service is not there or has none."""
+    try:
+        said = ecs.describe_services(cluster=terms.cluster, services=[terms.ecs_service])
+    except ecs.exceptions.ClusterNotFoundException:
+        return None
+    active = [service for service in said.get("services", []) if service.get("status") != "INACTIVE"]
+    name = changes.live_task_definition(active[0]) if active else None
+    if name is None:
+        return None
+    found: dict[str, Any] = ecs.describe_task_definition(taskDefinition=name)["taskDefinition"]
+    return found
+
+
+def _variables(pinned: Sequence[PinnedImage], scans: Sequence[tuple[PinnedImage, Scan]], change: str) -> dict[str, str]:
+    commits = sorted({image.commit for image in pinned})
+    by_container = ", ".join(f"{image.container}={image.commit}" for image in pinned)
+    values = {
+        "images": ", ".join(f"{image.container}={image.tag}" for image in pinned),
+        "digests": ", ".join(f"{image.container}={image.digest}" for image in pinned),
+        "commit": commits[0] if len(commits) == 1 else by_container,
+        "scan": "; ".join(f"{image.container}: {_scanned(scan)}" for image, scan in scans),
+        "changes": change,
+    }
+    return {key: _cut(value, VARIABLE_CAP) for key, value in values.items()}
+
+
+def _scanned(scan: Scan) -> str:
+    if scan.status in {"COMPLETE", "ACTIVE"}:
+        return images.counted(scan.counts) or "no findings"
+    return f"no result ({scan.status})"
+
+
+def _cut(text: str, cap: int) -> str:
+    return text if len(text) <= cap else f"{text[: cap - 1]}…"
+
+
+def _record(answer: Answer) -> dict[str, str]:
+    """What the log says of an answer."""
+    if isinstance(answer, Success):
+        return {"outcome": "success", **answer.variables}
+    if isinstance(answer, Wait):
+        return {"outcome": "wait", "summary": answer.summary}
+    return {"outcome": "refused", "kind": answer.kind, "sentence": answer.sentence}
+
+
+def _deliver(pipeline: Client, job_id: str, answer: Answer) -> None:
+    """Tell CodePipeline. A job that was answered before (Lambda delivered it twice) needs no second answer."""
+    try:
+        if isinstance(answer, Failure):
+            pipeline.put_job_failure_result(
+                jobId=job_id,
+                failureDetails={"type": answer.kind, "message": _cut(answer.sentence, MESSAGE_CAP)},
+            )
+        elif isinstance(answer, Wait):
+            token = json.dumps({"since": answer.since})
+            details = {"summary": _cut(answer.summary, SUMMARY_CAP)}
+            pipeline.put_job_success_result(jobId=job_id, continuationToken=token, executionDetails=details)
+        else:
+            details = {"summary": _cut(answer.variables["changes"], SUMMARY_CAP)}
+            pipeline.put_job_success_result(
+                jobId=job_id, executionDetails=details, outputVariables=dict(answer.variables)
+            )
+    except (pipeline.exceptions.InvalidJobStateException, pipeline.exceptions.JobNotFoundException):
+        log.info("%s", json.dumps({"job": job_id, "outcome": "answered before"}))
