@@ -31,6 +31,16 @@ class PrivateBucketArgs:
     expire_old_versions_days: int
     statements: tuple[iam.Statement, ...] = ()
 
+    @classmethod
+    def of_templates(cls, names: Names) -> PrivateBucketArgs:
+        """The bucket of the templates that infrastructure owns; CI cannot reach it."""
+        return cls(names=names, bucket=names.template_bucket, expire_old_versions_days=400)
+
+    @classmethod
+    def of_artifacts(cls, names: Names) -> PrivateBucketArgs:
+        """The bucket in which pipelines carry what one action gives to the next."""
+        return cls(names=names, bucket=names.artifact_bucket, kms=True, expire_days=90, expire_old_versions_days=30)
+
 
 class PrivateBucket(pulumi.ComponentResource):
     """A bucket with everything that makes it private.

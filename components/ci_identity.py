@@ -76,10 +76,11 @@ def circleci_subjects(
 
 
 def _refs(environment: str, ci: settings.Ci) -> list[str]:
-    """The branch of the environment's name, or tags that begin like a semantic version: v1.2.3 or 1.2.3."""
-    if ci.release_from == "branch":
-        return [f"refs/heads/{environment}"]
-    return [f"refs/tags/{v}{digit}*.*.*" for v in ("v", "") for digit in range(10)]
+    """The branch of the environment's name, or tags such as v1.2.3.
+
+    The `v` is part of the agreement: a repository's tag rules can then say who may make `v*`.
+    """
+    return [f"refs/heads/{environment}" if ci.release_from == "branch" else "refs/tags/v*.*.*"]
 
 
 @dataclass(frozen=True, kw_only=True)

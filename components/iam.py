@@ -22,6 +22,7 @@ Conditions = Mapping[str, Mapping[str, str | list[str]]]
 
 _ACTION = re.compile(r"[a-z0-9-]+:[A-Za-z]+")
 _SID = re.compile(r"[A-Za-z0-9]+")
+_TRUST_LIMIT = 2_048  # characters of a trust policy (IAM user guide, "IAM and AWS STS quotas")
 _INLINE_LIMIT = 10_240  # characters of all inline policies of a role, white space apart (IAM user guide, "IAM quotas")
 
 
@@ -154,20 +155,21 @@ def role(
     tags: dict[str, str] = {"ecs-release:purpose": purpose}
     if service:
         tags["ecs-release:service"] = service
+    trust_policy, policy = document(*trust), document(*statements)
+    for kind, text, most in (("trust", trust_policy, _TRUST_LIMIT), ("inline", policy, _INLINE_LIMIT)):
+        if len(text) > most:
+            raise ValueError(f"role {name}: its {kind} policy has {len(text)} characters, IAM allows {most}")
     out = aws.iam.Role(
         logical_name,
         name=name,
         description=description,
-        assume_role_policy=document(*trust),
+        assume_role_policy=trust_policy,
         permissions_boundary=permissions_boundary,
         max_session_duration=max_session_minutes * 60,
         tags=tags,
         opts=opts,
     )
     if statements:
-        policy = document(*statements)
-        if len(policy) > _INLINE_LIMIT:
-            raise ValueError(f"role {name}: its document has {len(policy)} characters, IAM allows {_INLINE_LIMIT}")
         aws.iam.RolePolicy(
             logical_name,
             name=purpose,

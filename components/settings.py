@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import IPv4Network
 from typing import Annotated, Any, ClassVar, Literal, Self
 
+import pulumi
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -320,7 +321,7 @@ class Alarms(Part):
     """95th percentile of the time to answer."""
     unhealthy_hosts: int = Field(default=1, ge=1)
     """Unhealthy tasks."""
-    period_seconds: Literal[10, 30, 60, 120, 180, 240, 300] = 60
+    period_seconds: Literal[60, 120, 180, 240, 300] = 60
     """Length of one measurement."""
     evaluation_periods: int = Field(default=3, ge=1, le=60)
     """Measurements in a row beyond the threshold until the alarm sounds."""
@@ -356,7 +357,7 @@ class Ci(Part):
     """Which CI may hand over releases, and from where in a repository."""
 
     release_from: Literal["branch", "tag"] = "branch"
-    """branch: the branch that has the environment's name; tag: semantic-version tags (v1.2.3 or 1.2.3)."""
+    """branch: the branch that has the environment's name; tag: semantic-version tags (v1.2.3)."""
     github: GitHub | None = None
     """GitHub Actions."""
     circleci: CircleCi | None = None
@@ -465,6 +466,8 @@ class Container(Part):
     """User instead of the image's own."""
     readonly_root_filesystem: bool = True
     """Whether the container's own files are read-only."""
+    writable_paths: tuple[Path, ...] = ()
+    """Directories that are writable all the same: empty at the start, gone with the task."""
     stop_timeout_seconds: int = Field(default=30, ge=2, le=120)
     """Seconds between SIGTERM and SIGKILL; a Spot task has two minutes."""
     health_check: ContainerHealthCheck | None = None
@@ -549,6 +552,11 @@ class Service(Part):
     """Who hands over this service."""
     permissions: tuple[Permission, ...] = ()
     """What the application may do in AWS."""
+
+    @property
+    def container_names(self) -> tuple[str, ...]:
+        """Names of the task's containers, in their order."""
+        return tuple(c.name for c in self.containers)
 
     def contradictions(self) -> Iterable[Contradiction]:
         """What AWS or common sense refuses within one service."""
@@ -705,12 +713,18 @@ class Settings(Part):
 # ---------------------------------------------------------------- loading
 
 
+def stack_config() -> dict[str, str]:
+    """The stack's own config as Pulumi passes it on, keys without the project's name."""
+    prefix = f"{pulumi.get_project()}:"
+    return {k.removeprefix(prefix): v for k, v in pulumi.runtime.config.CONFIG.get().items() if k.startswith(prefix)}
+
+
 def load(values: Mapping[str, object]) -> Settings:
     """The validated settings of a stack.
 
     Args:
-        values: config keys without their namespace, to values as YAML has them (or as Pulumi passes them on:
-            text, JSON for lists and objects). `${environment}` in any text becomes the environment's name.
+        values: config keys without the project's name, to values as YAML has them, or as Pulumi passes them on: text,
+            with JSON for lists and objects. `${environment}` in any text becomes the environment's name.
 
     Raises:
         SettingsError: with one line for every problem.

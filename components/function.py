@@ -1,0 +1,122 @@
+"""A Lambda function of the release flow: code from `functions/`, a role with exactly what it calls, its log group."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import pulumi
+import pulumi_aws as aws
+
+from components import iam
+from components.naming import Names
+
+_SOURCE = Path("functions")
+
+
+@cache
+def _members() -> tuple[str, ...]:
+    """The modules of the package, by name: what a compiler or an editor leaves behind stays out."""
+    return tuple(sorted(p.name for p in _SOURCE.glob("*.py")))
+
+
+def code() -> pulumi.AssetArchive:
+    """The package of every function; the same files give the same hash."""
+    return pulumi.AssetArchive({f"functions/{m}": pulumi.FileAsset(str(_SOURCE / m)) for m in _members()})
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunctionArgs:
+    """`Function`'s arguments.
+
+    Args:
+        names: the stack's names.
+        function: the function's name, and its role's.
+        handler: `functions.<module>.handler`.
+        description: its place in the flow.
+        statements: what it may call, besides writing its own logs.
+        environment: variables.
+        timeout_seconds: at most 900.
+        log_retention_days: days that its logs are kept.
+        service: the service it belongs to, if to one.
+        subnets: private subnets, if it has to reach something in the VPC; then security_groups too.
+        security_groups: its security groups.
+    """
+
+    names: Names
+    function: str
+    handler: str
+    description: str
+    statements: tuple[iam.Statement, ...]
+    environment: dict[str, pulumi.Input[str]] = field(default_factory=dict)
+    timeout_seconds: int = 60
+    log_retention_days: int
+    service: str | None = None
+    subnets: pulumi.Input[list[str]] | None = None
+    security_groups: tuple[pulumi.Input[str], ...] = ()
+
+
+class Function(pulumi.ComponentResource):
+    """`function`, with its role and log group."""
+
+    def __init__(self, name: str, args: FunctionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("ecs-release:index:Function", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        group = f"/aws/lambda/{args.function}"
+        logs = aws.cloudwatch.LogGroup(name, name=group, retention_in_days=args.log_retention_days, opts=child)
+        statements = (
+            iam.Statement(
+                sid="WriteItsLogs",
+                actions=("logs:CreateLogStream", "logs:PutLogEvents"),
+                resources=(args.names.arn("logs", f"log-group:{group}:*"),),
+            ),
+            *args.statements,
+        )
+        if args.subnets is not None:
+            statements = (*statements, _vpc_access())
+        role = iam.role(
+            name,
+            name=args.function,
+            purpose="function",
+            service=args.service,
+            description=args.description,
+            trust=(iam.service_trust("lambda.amazonaws.com"),),
+            statements=statements,
+            opts=child,
+        )
+        self.function = aws.lambda_.Function(
+            name,
+            name=args.function,
+            description=args.description,
+            role=role.arn,
+            runtime="python3.13",
+            architectures=["arm64"],
+            handler=args.handler,
+            code=code(),
+            timeout=args.timeout_seconds,
+            memory_size=256,
+            environment={"variables": args.environment} if args.environment else None,
+            logging_config={"log_format": "JSON", "log_group": group},
+            vpc_config={"subnet_ids": args.subnets, "security_group_ids": list(args.security_groups)}
+            if args.subnets is not None
+            else None,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[logs]),
+        )
+        self.register_outputs({"functionArn": self.function.arn})
+
+
+def _vpc_access() -> iam.Statement:
+    """Network interfaces of a function in a VPC (Lambda developer guide, "Giving Lambda functions access to a VPC")."""
+    return iam.Statement(
+        sid="StandInTheVpc",
+        actions=(
+            "ec2:CreateNetworkInterface",
+            "ec2:DescribeNetworkInterfaces",
+            "ec2:DescribeSubnets",
+            "ec2:DeleteNetworkInterface",
+            "ec2:AssignPrivateIpAddresses",
+            "ec2:UnassignPrivateIpAddresses",
+        ),
+        resources=(iam.Everything("Lambda checks these on * before it makes an interface, whose id no one knows yet"),),
+    )

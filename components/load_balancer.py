@@ -1,0 +1,159 @@
+"""What stands in front of a service: a load balancer, its production and test listeners, blue and green."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from components import settings
+from components.naming import ServiceNames
+from components.network import Network
+
+_TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-2021-06"
+_IGNORE_TRAFFIC = ["defaultActions"]  # CodeDeploy moves the listeners between blue and green
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadBalancerArgs:
+    """`LoadBalancer`'s arguments; the service's settings have a `load_balancer`."""
+
+    names: ServiceNames
+    network: Network
+    stack: settings.Settings
+    service: settings.Service
+
+    @property
+    def shared(self) -> settings.LoadBalancer:
+        """What all load balancers of the stack have in common."""
+        return self.stack.load_balancer
+
+    @property
+    def traffic(self) -> settings.ServiceLoadBalancer:
+        """The service's own part."""
+        if self.service.load_balancer is None:
+            raise ValueError(f"{self.names.base} has no loadBalancer in its settings")
+        return self.service.load_balancer
+
+    @property
+    def blue_green(self) -> bool:
+        """Whether there are two target groups and a test listener."""
+        return self.service.strategy == "blue-green"
+
+
+class LoadBalancer(pulumi.ComponentResource):
+    """`blue` and, for blue/green, `green` with `test_listener`; `listeners` is what a service has to wait for.
+
+    With a certificate the listeners speak HTTPS and port 80 redirects; without one they speak HTTP.
+    """
+
+    def __init__(self, name: str, args: LoadBalancerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("ecs-release:index:LoadBalancer", name, None, opts)
+        self._name, self._args = name, args
+        child = pulumi.ResourceOptions(parent=self)
+        internal = args.shared.exposure == "internal"
+        self.security_group = aws.ec2.SecurityGroup(
+            f"{name}-lb",
+            name=f"{args.names.base}-lb",
+            description=f"Load balancer of {args.names.base}",
+            vpc_id=args.network.vpc_id,
+            opts=child,
+        )
+        self.load_balancer = aws.lb.LoadBalancer(
+            name,
+            name=args.names.base,
+            internal=internal,
+            load_balancer_type="application",
+            security_groups=[self.security_group.id],
+            subnets=args.network.private_subnet_ids if internal else args.network.public_subnet_ids,
+            drop_invalid_header_fields=True,
+            enable_deletion_protection=args.shared.deletion_protection,
+            opts=child,
+        )
+        self.blue = self._target_group("blue")
+        secure = args.shared.certificate_arn is not None
+        self.production_port = 443 if secure else 80
+        self.production_listener = self._listener("production", self.production_port, self.blue)
+        self.listeners: list[pulumi.Resource] = [self.production_listener]
+        self.green: aws.lb.TargetGroup | None = None
+        self.test_listener: aws.lb.Listener | None = None
+        self._admit("production", self.production_port, args.shared.allowed_cidrs)
+        if secure:
+            self._redirect()
+            self._admit("redirect", 80, args.shared.allowed_cidrs)
+        if args.blue_green:
+            self.green = self._target_group("green")
+            self.test_listener = self._listener("test", args.shared.test_port, self.green)
+            self.listeners.append(self.test_listener)
+            self._admit("test", args.shared.test_port, args.shared.test_cidrs)
+        scheme = "https" if secure else "http"
+        self.url = pulumi.Output.concat(scheme, "://", self.load_balancer.dns_name)
+        self.register_outputs({"url": self.url})
+
+    def target_groups(self) -> list[aws.lb.TargetGroup]:
+        """Blue, and green where there is one."""
+        return [self.blue] if self.green is None else [self.blue, self.green]
+
+    def _target_group(self, colour: str) -> aws.lb.TargetGroup:
+        traffic = self._args.traffic
+        return aws.lb.TargetGroup(
+            f"{self._name}-{colour}",
+            name=self._args.names.target_group(colour),
+            target_type="ip",
+            protocol="HTTP",
+            port=traffic.port,
+            vpc_id=self._args.network.vpc_id,
+            deregistration_delay=traffic.deregistration_delay_seconds,
+            health_check={
+                "path": traffic.health_check.path,
+                "protocol": "HTTP",
+                "port": "traffic-port",
+                "interval": traffic.health_check.interval_seconds,
+                "timeout": traffic.health_check.timeout_seconds,
+                "healthy_threshold": traffic.health_check.healthy_threshold,
+                "unhealthy_threshold": traffic.health_check.unhealthy_threshold,
+                "matcher": traffic.health_check.matcher,
+            },
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+    def _listener(self, kind: str, port: int, target_group: aws.lb.TargetGroup) -> aws.lb.Listener:
+        certificate = self._args.shared.certificate_arn
+        return aws.lb.Listener(
+            f"{self._name}-{kind}",
+            load_balancer_arn=self.load_balancer.arn,
+            port=port,
+            protocol="HTTPS" if certificate else "HTTP",
+            certificate_arn=certificate,
+            ssl_policy=_TLS_POLICY if certificate else None,
+            default_actions=[{"type": "forward", "target_group_arn": target_group.arn}],
+            opts=pulumi.ResourceOptions(
+                parent=self.load_balancer, ignore_changes=_IGNORE_TRAFFIC if self._args.blue_green else None
+            ),
+        )
+
+    def _redirect(self) -> None:
+        aws.lb.Listener(
+            f"{self._name}-redirect",
+            load_balancer_arn=self.load_balancer.arn,
+            port=80,
+            protocol="HTTP",
+            default_actions=[
+                {"type": "redirect", "redirect": {"port": "443", "protocol": "HTTPS", "status_code": "HTTP_301"}}
+            ],
+            opts=pulumi.ResourceOptions(parent=self.load_balancer),
+        )
+
+    def _admit(self, kind: str, port: int, cidrs: tuple[str, ...]) -> None:
+        for cidr in cidrs:
+            aws.vpc.SecurityGroupIngressRule(
+                f"{self._name}-{kind}-{cidr}",
+                security_group_id=self.security_group.id,
+                description=f"{kind} traffic",
+                cidr_ipv4=cidr,
+                ip_protocol="tcp",
+                from_port=port,
+                to_port=port,
+                opts=pulumi.ResourceOptions(parent=self.security_group),
+            )

@@ -1,0 +1,305 @@
+"""The release's own way: Source, Verify, Approve where the stack asks, Deploy."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from components import iam, settings
+from components.naming import ServiceNames
+
+Action = aws.codepipeline.PipelineStageActionArgsDict
+
+
+@dataclass(frozen=True, kw_only=True)
+class PipelineArgs:
+    """`Pipeline`'s arguments.
+
+    Args:
+        names: the service's names.
+        stack: the stack's settings.
+        strategy: the service's strategy, which chooses the Deploy action.
+        approvals: topic of the approvals, where the stack asks for approval.
+        ready: what has to stand before the first release: buckets, gate, deployment.
+    """
+
+    names: ServiceNames
+    stack: settings.Settings
+    strategy: settings.Strategy
+    approvals: pulumi.Input[str] | None
+    ready: list[pulumi.Resource]
+
+
+class Pipeline(pulumi.ComponentResource):
+    """`pipeline` (V2), each of its actions under a role of its own that may do that action alone."""
+
+    def __init__(self, name: str, args: PipelineArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("ecs-release:index:Pipeline", name, None, opts)
+        self._name, self._args = name, args
+        names = args.names
+        self._own = self._pipeline_role()
+        source = self._action_role("source", source_statements(names))
+        verify = self._action_role("verify", invoke_statements(names, "gate", writes=True))
+        blue_green = args.strategy == "blue-green"
+        deploy_statements = codedeploy_statements(names, args.stack.deployment.configuration)
+        if not blue_green:
+            deploy_statements = invoke_statements(names, "deploy", writes=False)
+        deploy = self._action_role("deploy", deploy_statements)
+        approve = [self._approve(args.approvals)] if args.approvals is not None else []
+        stages = {
+            "Source": [
+                self._source("Handoff", names.stack.handoff_bucket, names.handoff_key, source),
+                self._source("Template", names.stack.template_bucket, names.template_key, source),
+            ],
+            "Verify": [self._verify(verify)],
+            "Approve": approve,
+            "Deploy": [self._codedeploy(deploy) if blue_green else self._rolling(deploy)],
+        }
+        self.pipeline = aws.codepipeline.Pipeline(
+            name,
+            name=names.base,
+            pipeline_type="V2",
+            execution_mode=args.stack.execution_mode,
+            role_arn=self._own.arn,
+            artifact_stores=[{"location": names.stack.artifact_bucket, "type": "S3"}],
+            stages=[{"name": stage, "actions": actions} for stage, actions in stages.items() if actions],
+            opts=pulumi.ResourceOptions(parent=self, depends_on=args.ready),
+        )
+        self.url = console_url(names)
+        self.register_outputs({"url": self.url})
+
+    # ------------------------------------------------------------ roles
+
+    def _pipeline_role(self) -> aws.iam.Role:
+        names = self._args.names
+        statements = [
+            iam.Statement(
+                sid="ActThroughItsActionsRoles",
+                actions=("sts:AssumeRole",),
+                resources=tuple(names.role_arn(f"pipeline-{a}") for a in ("source", "verify", "deploy")),
+            )
+        ]
+        if self._args.approvals is not None:
+            statements.append(
+                iam.Statement(
+                    sid="AskForApproval",
+                    actions=("sns:Publish",),
+                    resources=(names.stack.arn("sns", names.stack.approvals_topic),),
+                )
+            )
+        return iam.role(
+            f"{self._name}-pipeline",
+            name=names.role("pipeline"),
+            purpose="pipeline",
+            service=names.service,
+            description=f"Pipeline of {names.base}: does nothing itself but ask for approval",
+            trust=(
+                iam.service_trust(
+                    "codepipeline.amazonaws.com", iam.from_source(names.pipeline_arn, names.stack.account)
+                ),
+            ),
+            statements=tuple(statements),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+    def _action_role(self, action: str, statements: tuple[iam.Statement, ...]) -> aws.iam.Role:
+        names = self._args.names
+        trust = iam.Statement(
+            sid="AssumedByThePipeline",
+            actions=("sts:AssumeRole",),
+            principals={"AWS": names.role_arn("pipeline")},
+        )
+        return iam.role(
+            f"{self._name}-pipeline-{action}",
+            name=names.role(f"pipeline-{action}"),
+            purpose="pipeline-action",
+            service=names.service,
+            description=f"The action {action} of the pipeline {names.base}",
+            trust=(trust,),
+            statements=statements,
+            # IAM looks a principal up when it is named, so that one has to stand first.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[self._own]),
+        )
+
+    # ------------------------------------------------------------ actions
+
+    def _source(self, name: str, bucket: str, key: str, role: aws.iam.Role) -> Action:
+        return {
+            "name": name,
+            "category": "Source",
+            "owner": "AWS",
+            "provider": "S3",
+            "version": "1",
+            "namespace": name,
+            "role_arn": role.arn,
+            "output_artifacts": [name],
+            "configuration": {"S3Bucket": bucket, "S3ObjectKey": key, "PollForSourceChanges": "false"},
+        }
+
+    def _verify(self, role: aws.iam.Role) -> Action:
+        names = self._args.names
+        return {
+            "name": "Gate",
+            "category": "Invoke",
+            "owner": "AWS",
+            "provider": "Lambda",
+            "version": "1",
+            "namespace": "Gate",
+            "role_arn": role.arn,
+            "input_artifacts": ["Handoff", "Template"],
+            "output_artifacts": ["Release"],
+            "configuration": {
+                "FunctionName": names.function("gate"),
+                "UserParameters": json.dumps({"service": names.service}),
+            },
+        }
+
+    def _approve(self, topic: pulumi.Input[str]) -> Action:
+        names = self._args.names
+        return {
+            "name": "Approve",
+            "category": "Approval",
+            "owner": "AWS",
+            "provider": "Manual",
+            "version": "1",
+            "timeout_in_minutes": self._args.stack.approval_timeout_minutes,
+            "configuration": {
+                "NotificationArn": topic,
+                "ExternalEntityLink": console_url(names),
+                "CustomData": f"Release of {names.service} to {names.stack.environment}, commit #{{Gate.commit}}. "
+                "Images: #{Gate.images}. Scan: #{Gate.scan}. Changes: #{Gate.changes}",
+            },
+        }
+
+    def _codedeploy(self, role: aws.iam.Role) -> Action:
+        return {
+            "name": "Deploy",
+            "category": "Deploy",
+            "owner": "AWS",
+            "provider": "CodeDeployToECS",
+            "version": "1",
+            "namespace": "Deploy",
+            "role_arn": role.arn,
+            "input_artifacts": ["Release"],
+            "configuration": {
+                "ApplicationName": self._args.names.base,
+                "DeploymentGroupName": self._args.names.base,
+                "TaskDefinitionTemplateArtifact": "Release",
+                "TaskDefinitionTemplatePath": "taskdef.json",
+                "AppSpecTemplateArtifact": "Release",
+                "AppSpecTemplatePath": "appspec.yaml",
+            },
+        }
+
+    def _rolling(self, role: aws.iam.Role) -> Action:
+        """Not CodePipeline's own ECS action: that one clones the running task definition, not infrastructure's."""
+        names = self._args.names
+        return {
+            "name": "Deploy",
+            "category": "Invoke",
+            "owner": "AWS",
+            "provider": "Lambda",
+            "version": "1",
+            "namespace": "Deploy",
+            "role_arn": role.arn,
+            "input_artifacts": ["Release"],
+            "configuration": {
+                "FunctionName": names.function("deploy"),
+                "UserParameters": json.dumps({"cluster": names.stack.cluster, "service": names.base}),
+            },
+        }
+
+
+def console_url(names: ServiceNames) -> str:
+    """Where a person watches the pipeline."""
+    region = names.stack.region
+    path = f"codesuite/codepipeline/pipelines/{names.base}/view?region={region}"
+    return f"https://{region}.console.aws.amazon.com/{path}"
+
+
+def _artifacts(names: ServiceNames, *actions: str) -> iam.Statement:
+    return iam.Statement(
+        sid="CarryArtifacts",
+        actions=actions,
+        resources=(f"{names.stack.bucket_arn(names.stack.artifact_bucket)}/*",),  # CodePipeline chooses the keys
+    )
+
+
+def source_statements(names: ServiceNames) -> tuple[iam.Statement, ...]:
+    """Reading the two sources (CodePipeline user guide, "Amazon S3 source action reference")."""
+    buckets = [names.stack.bucket_arn(b) for b in (names.stack.handoff_bucket, names.stack.template_bucket)]
+    return (
+        iam.Statement(
+            sid="ReadItsSources",
+            actions=("s3:GetObject", "s3:GetObjectVersion"),
+            resources=(f"{buckets[0]}/{names.handoff_key}", f"{buckets[1]}/{names.template_key}"),
+        ),
+        iam.Statement(
+            sid="SeeThatTheSourcesAreVersioned",
+            actions=("s3:GetBucketVersioning", "s3:GetBucketLocation"),
+            resources=tuple(buckets),
+        ),
+        _artifacts(names, "s3:PutObject"),
+    )
+
+
+def invoke_statements(names: ServiceNames, function: str, *, writes: bool) -> tuple[iam.Statement, ...]:
+    """Calling one function; the job's artifact credentials, which the function uses, have this role's rights."""
+    actions = ("s3:GetObject", "s3:GetObjectVersion", *(("s3:PutObject",) if writes else ()))
+    return (
+        iam.Statement(
+            sid="CallTheFunction", actions=("lambda:InvokeFunction",), resources=(names.function_arn(function),)
+        ),
+        _artifacts(names, *actions),
+    )
+
+
+def codedeploy_statements(names: ServiceNames, configuration: str) -> tuple[iam.Statement, ...]:
+    """Starting a blue/green deployment (CodePipeline user guide, "CodeDeploy blue/green action reference")."""
+    arn, base = names.stack.arn, names.base
+    return (
+        iam.Statement(
+            sid="DeployThisGroup",
+            actions=("codedeploy:CreateDeployment", "codedeploy:GetDeployment"),
+            resources=(arn("codedeploy", f"deploymentgroup:{base}/{base}"),),
+        ),
+        iam.Statement(
+            sid="RegisterItsRevisions",
+            actions=(
+                "codedeploy:GetApplication",
+                "codedeploy:GetApplicationRevision",
+                "codedeploy:RegisterApplicationRevision",
+            ),
+            resources=(arn("codedeploy", f"application:{base}"),),
+        ),
+        iam.Statement(
+            sid="ReadItsConfiguration",
+            actions=("codedeploy:GetDeploymentConfig",),
+            resources=(arn("codedeploy", f"deploymentconfig:{configuration}"),),
+        ),
+        *register_statements(names),
+        _artifacts(names, "s3:GetObject", "s3:GetObjectVersion"),
+    )
+
+
+def register_statements(names: ServiceNames) -> tuple[iam.Statement, ...]:
+    """Registering a revision of this service's task definition with its two roles."""
+    return (
+        iam.Statement(
+            sid="RegisterTheRevision",
+            actions=("ecs:RegisterTaskDefinition",),
+            resources=(iam.Everything("RegisterTaskDefinition knows no resource (Service Authorization Reference)"),),
+        ),
+        iam.Statement(
+            sid="TagTheRevision",
+            actions=("ecs:TagResource",),
+            resources=(names.stack.arn("ecs", f"task-definition/{names.base}:*"),),
+            conditions={"StringEquals": {"ecs:CreateAction": "RegisterTaskDefinition"}},
+        ),
+        iam.pass_role(
+            "GiveTasksTheirRoles", (names.role_arn("task"), names.role_arn("execution")), "ecs-tasks.amazonaws.com"
+        ),
+    )
