@@ -76,8 +76,10 @@ HELP
 EXIT_USAGE=2 EXIT_TOOL=3 EXIT_CREDENTIALS=4 EXIT_DENIED=5 EXIT_NETWORK=6 EXIT_LOGIN=7 EXIT_BUILD=8
 EXIT_TAG=9 EXIT_PUSH=10 EXIT_VERIFY=11 EXIT_PUT=12 EXIT_AWS=13
 
+exec 3>&2 # sentences go here; some calls below silence what the shell itself adds to standard error
+
 fail() { # CODE SENTENCE
-  printf 'handoff: %s\n' "$2" >&2
+  printf 'handoff: %s\n' "$2" >&3
   exit "$1"
 }
 
@@ -119,7 +121,9 @@ advice() { # CODE
 call_failed() { # DOING STDERR-FILE FALLBACK-CODE
   cause=$(one_line "$2")
   code=$(cause_code "$cause" "$3")
-  fail "$code" "$1 failed and nothing was put (${cause:-no message was given}): $(advice "$code")."
+  outcome="nothing was put"
+  [ -z "$putting" ] || [ "$code" != "$EXIT_NETWORK" ] || outcome="whether it was put is not known"
+  fail "$code" "$1 failed and $outcome (${cause:-no message was given}): $(advice "$code")."
 }
 
 # --- arguments -------------------------------------------------------------------------------------
@@ -313,7 +317,7 @@ fi
 
 # --- what is cleaned up, whatever happens ----------------------------------------------------------
 
-work='' child='' own_builder='' step='setting up' put_done=''
+work='' child='' own_builder='' step='setting up' putting=''
 cleanup() {
   [ -z "$child" ] || kill -s TERM "$child" 2>/dev/null || :
   [ -z "$own_builder" ] || docker buildx rm --force "$own_builder" >/dev/null 2>&1 || :
@@ -321,9 +325,8 @@ cleanup() {
 }
 interrupted() { # SIGNAL CODE
   trap '' HUP INT TERM
-  if [ -n "$put_done" ]; then
-    fail "$2" "interrupted by $1 after the hand-off was put: the release has started, look at $watch."
-  fi
+  [ -z "$putting" ] ||
+    fail "$2" "interrupted by $1 while $step, which may have started the release: look at $watch or run it again."
   fail "$2" "interrupted by $1 while $step, before anything was put: run it again, what was pushed is reused."
 }
 trap cleanup EXIT
@@ -426,6 +429,12 @@ json() { # [PATH] <JSON
   '
 }
 
+# --- calling AWS -----------------------------------------------------------------------------------
+
+# Its complaint goes to $work/error. Callers redirect standard error once more: shells report there what is
+# ended by a signal ("Terminated"), and the trap says it better.
+aws_quietly() { aws "$@" 2>"$work/error" 3>&-; }
+
 # --- what the registry holds -----------------------------------------------------------------------
 
 # Sets digest to what the tag holds, or to nothing; writes "platform<TAB>manifest digest" lines to
@@ -433,11 +442,11 @@ json() { # [PATH] <JSON
 look_up() { # NAME
   digest=
   : >"$work/held"
-  if ! aws ecr batch-get-image --region "$region" --registry-id "$account" \
+  if ! { aws_quietly ecr batch-get-image --region "$region" --registry-id "$account" \
     --repository-name "$environment/$service/$1" --image-ids "imageTag=$tag" --accepted-media-types \
     application/vnd.oci.image.index.v1+json application/vnd.docker.distribution.manifest.list.v2+json \
     application/vnd.oci.image.manifest.v1+json application/vnd.docker.distribution.manifest.v2+json \
-    --output json >"$work/answer" 2>"$work/error"; then
+    --output json >"$work/answer"; } 2>/dev/null; then
     call_failed "looking up $(image_uri "$1")" "$work/error" "$EXIT_AWS"
   fi
   json failures/0/failureCode <"$work/answer" >"$work/failure" ||
@@ -492,12 +501,12 @@ check_existing() { # NAME: refuses an image that is not what was asked for
 run_docker() { # ARGUMENT...: docker's exit code
   rm -f "$work/pipe"
   mkfifo "$work/pipe"
-  tee "$work/log" <"$work/pipe" &
+  tee "$work/log" <"$work/pipe" 3>&- &
   listener=$!
-  docker "$@" >"$work/pipe" 2>&1 </dev/null &
+  docker "$@" >"$work/pipe" 2>&1 </dev/null 3>&- &
   child=$!
   status=0
-  wait "$child" || status=$?
+  { wait "$child" || status=$?; } 2>/dev/null
   child=
   wait "$listener" || :
   return "$status"
@@ -607,8 +616,10 @@ zip_one() ( # FILE MEMBER-NAME: the archive on standard output
 step="logging in to $registry"
 echo "handoff: $step"
 # The password goes from one program to the other: never in a variable, an argument or a file.
-{ aws ecr get-login-password --region "$region" 2>"$work/error" || echo failed >"$work/no-password"; } |
-  docker login --username AWS --password-stdin "$registry" >"$work/log" 2>&1 || echo failed >"$work/no-login"
+{
+  { aws_quietly ecr get-login-password --region "$region" || echo failed >"$work/no-password"; } |
+    docker login --username AWS --password-stdin "$registry" >"$work/log" 2>&1 || echo failed >"$work/no-login"
+} 2>/dev/null
 [ ! -f "$work/no-password" ] || call_failed "asking ECR for a login password" "$work/error" "$EXIT_AWS"
 if [ -f "$work/no-login" ]; then
   call_failed "logging in to $registry" "$work/log" "$EXIT_LOGIN"
@@ -649,10 +660,11 @@ done
 step="putting $handoff"
 definitions >"$work/imagedefinitions.json"
 zip_one "$work/imagedefinitions.json" imagedefinitions.json >"$work/imagedefinitions.json.zip"
-version=$(aws s3api put-object --region "$region" --bucket "$bucket" --key "$key" \
+putting=yes
+{ version=$(aws_quietly s3api put-object --region "$region" --bucket "$bucket" --key "$key" \
   --body "$work/imagedefinitions.json.zip" --content-type application/zip --expected-bucket-owner "$account" \
-  --query VersionId --output text 2>"$work/error") || call_failed "putting $handoff" "$work/error" "$EXIT_PUT"
-put_done=yes
+  --query VersionId --output text) || call_failed "putting $handoff" "$work/error" "$EXIT_PUT"
+} 2>/dev/null
 case $version in
   '' | None | null) fail "$EXIT_PUT" "$handoff was put but has no version, so no release starts: turn on the bucket's versioning and run it again." ;;
 esac

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import pytest
+from ci_stand_ins import Ci, Cloud
+from moto import mock_aws
+
+
+@pytest.fixture
+def cloud(monkeypatch):
+    """The emulated account that CI hands over to."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"):
+        monkeypatch.setenv(name, "testing")
+    with mock_aws():
+        yield Cloud()
+
+
+@pytest.fixture
+def ci(tmp_path, cloud):
+    """A machine of a CI that reaches the emulated account."""
+    machine = Ci(tmp_path, cloud.credentials)
+    machine.cloud = cloud
+    cloud.install(machine.bin)
+    yield machine
+    cloud.close()
+
+
+@pytest.fixture
+def offline_ci(tmp_path):
+    """A machine of a CI without aws and docker: whatever calls one of them fails."""
+    return Ci(tmp_path, {})
