@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import ast
 import base64
+import functools
 import hashlib
 import io
 import json
@@ -29,13 +30,14 @@ import boto3
 import jmespath
 from botocore import xform_name
 from botocore.exceptions import ClientError, EndpointConnectionError, ParamValidationError
+from moto.core import DEFAULT_ACCOUNT_ID
 
 CI = Path(__file__).parents[2] / "ci"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 TOOLS = "awk cat cmp cut grep ln mkdir mkfifo od paste rm sed sort tail tee tr wc"
 """All that the scripts may call besides aws and docker; no zip, gzip, jq or python among them."""
 
-ACCOUNT, REGION = "111111111111", "ap-northeast-1"
+ACCOUNT, REGION = DEFAULT_ACCOUNT_ID, "ap-northeast-1"
 REGISTRY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
 BUCKET, KEY = f"dev-ecsdef-{ACCOUNT}", "api/imagedefinitions.json.zip"
 HANDOFF_ARN = f"arn:aws:s3:::{BUCKET}/{KEY}"
@@ -71,6 +73,17 @@ def sha256(text):
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 
+@functools.cache
+def client(service):
+    """One for all tests, as it takes longer to make than a hand-over takes; what it reaches is moto's of the test."""
+    return boto3.client(
+        service,
+        region_name=REGION,
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",  # noqa: S106
+    )
+
+
 class Failed(Exception):
     """A program ends with this exit code and these words on stderr."""
 
@@ -103,16 +116,12 @@ class Cloud:
         self.before_tagging = self.after_tagging = lambda: None
         self.builders = {"default": "docker"}
         self.builds = 0
-        token = boto3.client("sts", region_name=REGION).assume_role(
-            RoleArn=f"arn:aws:iam::{ACCOUNT}:role/dev-api-ci-github", RoleSessionName="ci"
-        )["Credentials"]
         self.credentials = {
-            "AWS_ACCESS_KEY_ID": token["AccessKeyId"],
-            "AWS_SECRET_ACCESS_KEY": token["SecretAccessKey"],
-            "AWS_SESSION_TOKEN": token["SessionToken"],
+            "AWS_ACCESS_KEY_ID": "ASIAEXAMPLEOFCI",
+            "AWS_SECRET_ACCESS_KEY": "secret-of-ci",
+            "AWS_SESSION_TOKEN": "session-of-ci",
         }
-        session = boto3.Session(*self.credentials.values(), region_name=REGION)
-        self.ecr, self.s3 = session.client("ecr"), session.client("s3")
+        self.ecr, self.s3 = client("ecr"), client("s3")
         for name in REPOSITORIES:
             mutability = "MUTABLE" if name.endswith("/cache") else "IMMUTABLE"
             self.ecr.create_repository(repositoryName=name, imageTagMutability=mutability)
@@ -340,7 +349,9 @@ class Cloud:
         manifest = self._image(arguments.platform, dockerfile, *arguments.build_arg, arguments.target)
         if not all([self._allow(f"ecr:{action}", repository_arn(repository)) for action in PUSH]):
             url = f"https://{REGISTRY}/v2/{repository}/blobs/uploads/"
-            raise Failed(1, f"{log}ERROR: failed to solve: {pushed_to}: unexpected status from POST {url}: 403 Forbidden")
+            raise Failed(
+                1, f"{log}ERROR: failed to solve: {pushed_to}: unexpected status from POST {url}: 403 Forbidden"
+            )
         digest = self._put(repository, manifest)
 
         cache, _, cache_tag = arguments.cache_to["ref"].removeprefix(REGISTRY + "/").rpartition(":")
@@ -366,7 +377,9 @@ class Cloud:
             entries.append({"mediaType": MANIFEST, "digest": digest, "size": 500, "platform": platform})
         if not self._allow("ecr:PutImage", repository_arn(repository)):
             url = f"https://{REGISTRY}/v2/{repository}/manifests/{tag}"
-            raise Failed(1, f"ERROR: failed to push {reference}: unexpected status from PUT request to {url}: 403 Forbidden")
+            raise Failed(
+                1, f"ERROR: failed to push {reference}: unexpected status from PUT request to {url}: 403 Forbidden"
+            )
         try:
             self._put(repository, {"schemaVersion": 2, "mediaType": INDEX, "manifests": entries}, tag, indent=3)
         except self.ecr.exceptions.ImageAlreadyExistsException as error:
@@ -447,9 +460,7 @@ class Ci:
     def run(self, *arguments, script="handoff.sh", variables=None):
         command = [*self.shell, str(CI / script), *arguments]
         env = self.env | (variables or {})
-        return subprocess.run(
-            command, cwd=self.work, env=env, capture_output=True, text=True, timeout=20, check=False
-        )
+        return subprocess.run(command, cwd=self.work, env=env, capture_output=True, text=True, timeout=20, check=False)
 
     def hand_over(self, *arguments, variables=None, **changes):
         return self.run(*self.arguments(**changes), *arguments, variables=variables)

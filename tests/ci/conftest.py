@@ -6,10 +6,8 @@ from moto import mock_aws
 
 
 @pytest.fixture
-def cloud(monkeypatch):
+def cloud():
     """The emulated account that CI hands over to."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"):
-        monkeypatch.setenv(name, "testing")
     with mock_aws():
         yield Cloud()
 

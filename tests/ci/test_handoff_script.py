@@ -9,7 +9,7 @@ import stat
 import zipfile
 
 import pytest
-from ci_stand_ins import BUCKET, CI, COMMIT, HANDOFF_ARN, KEY, REGISTRY, REPOSITORIES, repository_arn
+from ci_stand_ins import ACCOUNT, BUCKET, CI, COMMIT, HANDOFF_ARN, KEY, REGISTRY, REPOSITORIES, repository_arn
 
 TAG = f"dev-{COMMIT}"
 APP, NGINX = f"{REGISTRY}/dev/api/app:{TAG}", f"{REGISTRY}/dev/api/nginx:{TAG}"
@@ -117,7 +117,7 @@ def test_the_settings_may_come_from_the_environment(ci, cloud):
     variables = {
         "HANDOFF_ENV": "dev",
         "HANDOFF_SERVICE": "api",
-        "HANDOFF_ACCOUNT": "111111111111",
+        "HANDOFF_ACCOUNT": ACCOUNT,
         "AWS_REGION": "ap-northeast-1",
         "HANDOFF_COMMIT": COMMIT,
         "HANDOFF_IMAGES": "\n  app=app\n\n  nginx=nginx\n",
@@ -407,7 +407,7 @@ def test_a_missing_permission_is_named_and_nothing_is_put(ci, cloud, action, res
 
     run = ci.hand_over()
 
-    assert refused(run, 5, f"{doing} failed and nothing was put", "service's own role in account 111111111111")
+    assert refused(run, 5, f"{doing} failed and nothing was put", f"service's own role in account {ACCOUNT}")
     assert not cloud.versions()
     assert ci.left_behind() == []
 
