@@ -707,7 +707,7 @@ class Settings(Part):
                 )
         for ci in ("github", "circleci"):
             if getattr(service.ci, ci) is not None and getattr(self.ci, ci) is None:
-                yield f"ci.{ci}", "set", f"{NAMESPACE}:ci.{ci} must be set too"
+                yield f"ci.{ci}", "a project of its own", f"only beside the stack's {NAMESPACE}:ci.{ci}"
 
 
 # ---------------------------------------------------------------- loading

@@ -1,0 +1,54 @@
+"""A document that is not exact is refused where it is built."""
+
+import json
+
+import pulumi
+import pytest
+
+from components import iam
+
+
+def statement(**changes):
+    exact = {"sid": "ReadIt", "actions": ("s3:GetObject",), "resources": ("arn:aws:s3:::b/k",)}
+    return iam.Statement(**(exact | changes))
+
+
+@pytest.mark.parametrize("action", ["*", "s3:*", "s3:Get*", "GetObject", "s3:Get Object"])
+def test_an_action_that_is_not_one_action_is_refused(action):
+    with pytest.raises(ValueError, match="not one exact action"):
+        statement(actions=(action,))
+
+
+def test_the_resource_star_is_refused_without_a_reason():
+    with pytest.raises(ValueError, match="needs a reason"):
+        statement(resources=("*",))
+
+
+def test_the_resource_star_with_a_reason_reads_as_a_star():
+    text = iam.document(statement(resources=(iam.Everything("nothing narrower exists"),)))
+
+    assert json.loads(text)["Statement"][0]["Resource"] == ["*"]
+
+
+def test_a_value_that_only_the_provider_knows_is_refused():
+    with pytest.raises(TypeError, match="not known at preview"):
+        statement(resources=(pulumi.Output.from_input("arn"),))
+
+
+def test_a_sid_stands_once_in_a_document():
+    with pytest.raises(ValueError, match="stands twice"):
+        iam.document(statement(), statement())
+
+
+def test_a_role_is_passed_to_one_service_only():
+    passed = iam.pass_role("GiveIt", ("arn:aws:iam::111111111111:role/r",), "ecs-tasks.amazonaws.com").to_dict()
+
+    assert passed["Action"] == ["iam:PassRole"]
+    assert passed["Condition"] == {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
+
+
+def test_a_denial_may_be_wide():
+    refusal = iam.tls_only("arn:aws:s3:::b").to_dict()
+
+    assert refusal["Effect"] == "Deny"
+    assert refusal["Resource"] == ["arn:aws:s3:::b", "arn:aws:s3:::b/*"]
