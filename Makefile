@@ -1,0 +1,57 @@
+# Everything runs on Python 3.11 and make alone: uv is brought into .uv when it is not on PATH.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+PYTHON ?= python3.11
+UV_VERSION := 0.13.8
+UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+BIN := .venv/bin
+STACK ?=
+STACK_FLAG := $(if $(STACK),--stack $(STACK),)
+
+.PHONY: help setup rehearse test check format snapshots docs bench up preview clean
+
+help: ## list what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.uv/bin/uv:
+	@$(PYTHON) -m venv .uv && .uv/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+setup: .venv/.synced ## install what uv.lock says into .venv
+
+.venv/.synced: pyproject.toml uv.lock | $(filter .uv/bin/uv,$(UV))
+	@$(UV) sync --quiet --locked --python $(PYTHON) && touch $@
+
+rehearse: setup ## rehearse all stacks, or STACK=dev: what would be created, and is it allowed (no cloud, no CLI)
+	@$(BIN)/python -m rehearsal preview $(STACK_FLAG)
+
+test: setup ## run every test
+	@$(BIN)/pytest -n auto
+
+check: setup ## what CI runs: format, lint, strict types, tests, snapshots
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/pytest -n auto
+
+format: setup ## format the code and mend what the linter can
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+snapshots: setup ## write tests/snapshots anew from the stacks as they are
+	@$(BIN)/python -m tests.snapshots
+
+docs: setup ## write the generated parts of README.md and docs/ anew
+	@$(BIN)/python -m docs.generate
+
+bench: setup ## time the rehearsal against the SDK's plain mocks, 1 to 100 services
+	@$(BIN)/python -m rehearsal.bench
+
+preview: setup ## pulumi preview of STACK with the policy packs (needs the Pulumi CLI and credentials)
+	@pulumi preview --stack $(or $(STACK),$(error say which: make preview STACK=dev)) $(PACKS)
+
+up: setup ## pulumi up of STACK with the policy packs (needs the Pulumi CLI and credentials)
+	@pulumi up --stack $(or $(STACK),$(error say which: make up STACK=dev)) $(PACKS)
+
+PACKS := --policy-pack policies/least-privilege --policy-pack policies/release-safety
+
+clean: ## remove what the other commands made
+	@rm -rf .venv .uv .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
