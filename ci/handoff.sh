@@ -197,7 +197,11 @@ required --service HANDOFF_SERVICE "$service" "$word" "lower-case letters, digit
 required --account HANDOFF_ACCOUNT "$account" '[0-9]{12}' "twelve digits"
 required --region HANDOFF_REGION "$region" '[a-z]{2}(-[a-z]+)+-[0-9]' "a region such as ap-northeast-1"
 required --commit HANDOFF_COMMIT "$commit" '[0-9a-f]{7,64}' "a commit hash of 7 to 64 lower-case hexadecimal digits"
-case $dry_run in '' | yes | no) ;; *) wrong "HANDOFF_DRY_RUN is '$dry_run', but must be yes or no" ;; esac
+case $dry_run in
+  yes | true) dry_run=yes ;;
+  no | false | '') ;;
+  *) wrong "HANDOFF_DRY_RUN is '$dry_run', but must be yes or no" ;;
+esac
 
 [ -n "$platforms" ] || wrong "--platform is missing: give linux/arm64, linux/amd64 or both"
 for platform in $platforms; do
