@@ -89,6 +89,8 @@ def _open(data: bytes, archive: str, wanted: str, kind: str) -> zipfile.ZipFile:
             f"make it with zip and put {wanted} in it.",
             kind,
         )
+    if b"PK\x05\x06" not in data:
+        raise Refusal(f"{archive} is cut off before its directory; make it again and put it again.", kind)
     try:
         return zipfile.ZipFile(io.BytesIO(data))
     except (zipfile.BadZipFile, ValueError, OverflowError, struct.error, NotImplementedError) as error:

@@ -74,6 +74,8 @@ QUOTE_CAP: Final = 500
 RESERVE: Final = 5.0
 #: Seconds in which DescribeServices may still show the service as it was before UpdateService.
 SETTLING: Final = 60.0
+#: Seconds by which our clock and Amazon ECS's may differ.
+CLOCKS: Final = 5.0
 #: The action ends after 24 hours; an hour of them is left for the last answer.
 LONGEST_MINUTES: Final = 23 * 60.0
 
@@ -206,7 +208,7 @@ def _answer(event: Mapping[str, Any], seconds: float) -> Answer:
     try:
         job = read_job(event)
         token = job.token
-        return deadline.run(lambda: _follow(job) if job.token else _begin(job, late), seconds)
+        return deadline.run(lambda: _follow(job, token) if token else _begin(job, late), seconds)
     except Refusal as refusal:
         fault = refusal
     except deadline.OutOfTimeError:
@@ -222,7 +224,8 @@ def _answer(event: Mapping[str, Any], seconds: float) -> Answer:
         fault = found
     # A look that could not be taken says nothing about the deployment: the next one will.
     if token and fault.kind == UNAVAILABLE and time.time() < token.deadline:
-        return Wait(token=token, summary=f"Could not look this time. {fault}")
+        log.warning("%s", json.dumps({"job": event["id"], "fault": str(fault)}))
+        return Wait(token=token, summary="The service could not be looked at this time.")
     return Failure(sentence=str(fault), kind=fault.kind)
 
 
@@ -398,7 +401,8 @@ def judge(service: Mapping[str, Any], token: Token, now: float) -> Answer:
     """Say how the deployment stands.
 
     A roll-back by the circuit breaker makes a deployment of an earlier revision PRIMARY; the failed one stays in
-    the list as ACTIVE until its tasks are gone (ECS API reference, Deployment).
+    the list until its tasks are gone (ECS API reference, Deployment). In the first minute a PRIMARY that is older
+    than our UpdateService may be what DescribeServices still sees, so it decides nothing yet.
 
     Args:
         service: one of DescribeServices' services.
@@ -413,30 +417,29 @@ def judge(service: Mapping[str, Any], token: Token, now: float) -> Answer:
     event = _latest_event(service, token.began)
     if ours is primary and state == "COMPLETED":
         return Success(task_definition=token.task_definition, deployment=str(primary.get("id")))
-    if ours is primary and state == "FAILED":
+    now_runs = short(str(primary.get("taskDefinition"))) if primary else "nothing"
+    old_view = now - token.began < SETTLING and _created(primary) < token.began - CLOCKS
+    if ours is not primary and not old_view:
+        reason = _because(ours) if state == "FAILED" else _because(primary)
+        return _failed(
+            f"Service {name} is not deploying {revision} any more but {now_runs}, by a roll-back or another "
+            f"deployment{reason}{event}; look at the stopped tasks, mend the release and release again."
+        )
+    if ours is primary and state == "FAILED" and not old_view:
         return _failed(
             f"ECS gave up deploying {revision} to service {name}{_because(ours)}{event}; nothing was rolled back: "
             "mend the release and release again, or put an earlier hand-off again."
         )
-    if ours is not primary and (ours or now - token.began >= SETTLING):
-        reason = _because(ours) if state == "FAILED" else _because(primary)
-        return _failed(
-            f"Service {name} is not deploying {revision} any more but {short(str(primary.get('taskDefinition')))}, "
-            f"by a roll-back or another deployment{reason}{event}; look at the stopped tasks, mend the release and "
-            "release again."
-        )
-    running = f"{primary.get('runningCount', 0)} of {primary.get('desiredCount', 0)} tasks running"
-    if ours is primary and (failed := primary.get("failedTasks")):
-        running += f", {failed} failed"
+    tasks = f"{primary.get('runningCount', 0)} of {primary.get('desiredCount', 0)} tasks running"
+    if failed := ours.get("failedTasks"):
+        tasks += f", {failed} failed"
     if now >= token.deadline:
         minutes = (token.deadline - token.began) / 60
         return _failed(
             f"The deployment of {revision} to service {name} is not done after {minutes:g} minutes "
-            f"({running}){event}; ECS goes on with it: look at it there, then retry the stage or release again."
+            f"({tasks}){event}; ECS goes on with it: look at it there, then retry the stage or release again."
         )
-    if ours is not primary:
-        return Wait(token=token, summary=f"Waiting for ECS to show the deployment of {revision}.")
-    return Wait(token=token, summary=f"Deploying {revision} to service {name}: {running}.")
+    return Wait(token=token, summary=f"Deploying {revision} to service {name}: {tasks}.")
 
 
 def short(arn: str) -> str:
@@ -464,13 +467,18 @@ def _latest_event(service: Mapping[str, Any], since: float) -> str:
     DescribeServices gives the newest first.
     """
     for event in service.get("events") or []:
-        created = event.get("createdAt")
-        if isinstance(created, datetime) and created.timestamp() < since:
+        if _created(event) < since - CLOCKS:
             break
         text = _quoted(event.get("message"))
         if text and "has reached a steady state" not in text:
             return f", latest event: {text}"
     return ""
+
+
+def _created(thing: Mapping[str, Any]) -> float:
+    """When AWS made `thing`, in epoch seconds; infinity when it does not say."""
+    created = thing.get("createdAt")
+    return created.timestamp() if isinstance(created, datetime) else math.inf
 
 
 def _quoted(text: Any) -> str:
@@ -486,20 +494,22 @@ def _begin(job: Job, late: threading.Event) -> Answer:
     ecs = aws.client("ecs")
     service = _service(ecs, job)
     definition = read_task_definition(_artifact(job), service)
-    revision = _existing(ecs, definition, service) or _register(ecs, definition, late)
+    _refuse_unless_valid(ecs, definition)
+    revision = _existing(ecs, definition, service)
+    if revision is None:
+        _refuse_if(late)
+        revision = str(ecs.register_task_definition(**definition)["taskDefinition"]["taskDefinitionArn"])
+    began = time.time()
     if change := update(service, revision):
         _refuse_if(late)
         ecs.update_service(cluster=job.cluster, service=job.service, **change)
-    now = time.time()
-    token = Token(task_definition=revision, began=now, deadline=now + minutes * 60)
+    token = Token(task_definition=revision, began=began, deadline=began + minutes * 60)
     return Wait(token=token, summary=f"Deploying {short(revision)} to service {job.service}.")
 
 
-def _follow(job: Job) -> Answer:
+def _follow(job: Job, token: Token) -> Answer:
     """Look how far the deployment is."""
-    if job.token is None:
-        raise ValueError(job)
-    return judge(_service(aws.client("ecs"), job), job.token, time.time())
+    return judge(_service(aws.client("ecs"), job), token, time.time())
 
 
 def _timeout_minutes() -> float:
@@ -568,26 +578,23 @@ def _existing(ecs: Client, definition: Mapping[str, Any], service: Mapping[str, 
     return None
 
 
-def _register(ecs: Client, definition: Mapping[str, Any], late: threading.Event) -> str:
-    from botocore.exceptions import ParamValidationError  # type: ignore[import-untyped]  # noqa: PLC0415
+def _refuse_unless_valid(ecs: Client, definition: Mapping[str, Any]) -> None:
+    """Hold `definition` against RegisterTaskDefinition's own model, before anything is compared or called.
 
-    _refuse_if(late)
+    The sentence leaves out the value that stood there, which may be nobody's business.
+    """
+    from botocore.exceptions import ParamValidationError  # type: ignore[import-untyped]  # noqa: PLC0415
+    from botocore.validate import validate_parameters  # type: ignore[import-untyped]  # noqa: PLC0415
+
     try:
-        said = ecs.register_task_definition(**definition)
+        validate_parameters(definition, ecs.meta.service_model.operation_model("RegisterTaskDefinition").input_shape)
     except ParamValidationError as error:
+        first = re.split(r", (?:value|must|valid)", str(error.kwargs["report"]))[0].splitlines()[0]
         raise Refusal(
-            f"{ARTIFACT}'s {TASKDEF} is no request of RegisterTaskDefinition ({_first_report(str(error))}); "
+            f"{ARTIFACT}'s {TASKDEF} is no request of RegisterTaskDefinition ({_cut(first, QUOTE_CAP)}); "
             "correct the template, bring the stack up and release again.",
             CONFIGURATION,
         ) from None
-    return str(said["taskDefinition"]["taskDefinitionArn"])
-
-
-def _first_report(text: str) -> str:
-    """What botocore found first, without the value that stood there, which may be nobody's business."""
-    reports = [line.strip() for line in text.splitlines()[1:]]
-    first = reports[0] if reports else "no detail given"
-    return _cut(re.split(r", (?:value|must|valid)", first)[0], QUOTE_CAP)
 
 
 def _refuse_if(late: threading.Event) -> None:

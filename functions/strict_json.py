@@ -48,7 +48,7 @@ def loads(data: bytes, name: str, kind: str = HANDOFF) -> Any:
         return json.loads(text, object_pairs_hook=once, parse_constant=no_constant)
     except json.JSONDecodeError as error:
         raise Refusal(
-            f"{name} is not JSON: {error.msg} at line {error.lineno} column {error.colno}; "
+            f"{name} is not JSON: {error.msg} at line {error.lineno} column {error.colno} ({_near(text, error.pos)}); "
             "write it with a JSON tool, not by hand.",
             kind,
         ) from None
@@ -56,6 +56,11 @@ def loads(data: bytes, name: str, kind: str = HANDOFF) -> Any:
         raise Refusal(f"{name} is nested too deeply to read; it must be a flat JSON document.", kind) from None
     except ValueError:
         raise Refusal(f"{name} holds a number with too many digits; remove it.", kind) from None
+
+
+def _near(text: str, position: int) -> str:
+    found = text[position : position + 20]
+    return f"at {shown(found)}" if found else "at its end"
 
 
 def _text(data: bytes, name: str, kind: str) -> str:
@@ -71,5 +76,6 @@ def _text(data: bytes, name: str, kind: str) -> str:
             f"{name} is not UTF-8: byte {error.start} is 0x{data[error.start]:02x}; write it as UTF-8.", kind
         ) from None
     if not text.strip():
-        raise Refusal(f"{name} is empty; it must hold one JSON document.", kind)
+        empty = "holds nothing but white space" if text else "is empty"
+        raise Refusal(f"{name} {empty}; it must hold one JSON document.", kind)
     return text

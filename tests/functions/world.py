@@ -4,13 +4,16 @@ import hashlib
 import io
 import json
 import zipfile
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import boto3
+import pytest
+from moto import mock_aws
 from moto.ecr.models import ecr_backends
 
-from functions import release_gate
+from functions import images, release_gate
 
 ACCOUNT = "123456789012"
 REGION = "ap-northeast-1"
@@ -105,6 +108,24 @@ def hand_off(document):
 def template(release=None, taskdef=None, appspec=APPSPEC):
     members = {"release.json": release or RELEASE, "taskdef.json": taskdef or TASKDEF}
     return zipped(members if appspec is None else {**members, "appspec.yaml": appspec})
+
+
+@contextmanager
+def opened():
+    """A fresh emulated account, with credentials that no account has and none of the developer's own settings."""
+    with pytest.MonkeyPatch.context() as patch, mock_aws():
+        for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+            patch.delenv(name, raising=False)
+        patch.setenv("AWS_ACCESS_KEY_ID", "testing")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        patch.setenv("AWS_DEFAULT_REGION", REGION)
+        patch.setenv("AWS_REGION", REGION)
+        world = World()
+        patch.setattr(images, "fetch", world.fetch)
+        try:
+            yield world
+        finally:
+            boto3.DEFAULT_SESSION = None
 
 
 class World:

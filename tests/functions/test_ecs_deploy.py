@@ -1,0 +1,904 @@
+import io
+import json
+import logging
+import zipfile
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import boto3
+import pytest
+from moto import mock_aws
+from moto.ecs.models import ecs_backends
+
+from functions import ecs_deploy
+from functions.ecs_deploy import Failure, Success, Token, Wait, judge, same, update
+
+ACCOUNT = "123456789012"
+REGION = "ap-northeast-1"
+BUCKET = "prod-ecsartifacts-123456789012"
+KEY = "prod-worker/Release/a1b2c3d"
+CREDENTIALS = {
+    "accessKeyId": "ASIAJOBACCESSKEY",
+    "secretAccessKey": "job-secret-text",
+    "sessionToken": "job-token-text",
+}
+CLUSTER = "prod"
+SERVICE = "prod-worker"
+DIGEST = f"sha256:{'ab' * 32}"
+IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/prod/worker/app@{DIGEST}"
+TASKDEF = {
+    "family": SERVICE,
+    "taskRoleArn": f"arn:aws:iam::{ACCOUNT}:role/prod-worker-task",
+    "executionRoleArn": f"arn:aws:iam::{ACCOUNT}:role/prod-worker-execution",
+    "networkMode": "awsvpc",
+    "requiresCompatibilities": ["FARGATE"],
+    "cpu": "256",
+    "memory": "512",
+    "runtimePlatform": {"cpuArchitecture": "ARM64", "operatingSystemFamily": "LINUX"},
+    "containerDefinitions": [
+        {
+            "name": "app",
+            "image": IMAGE,
+            "essential": True,
+            "portMappings": [{"containerPort": 8080}],
+            "environment": [{"name": "LEVEL", "value": "info"}, {"name": "EMPTY", "value": ""}],
+            "readonlyRootFilesystem": False,
+            "mountPoints": [{"sourceVolume": "app-tmp", "containerPath": "/tmp", "readOnly": False}],  # noqa: S108
+            "stopTimeout": 60,
+            "healthCheck": {"command": ["CMD", "true"]},
+        }
+    ],
+    "volumes": [{"name": "app-tmp"}],
+    "tags": [{"key": "ecs-release:service", "value": "worker"}],
+}
+#: How Amazon ECS gives TASKDEF back: with defaults, empty lists and an order of its own.
+DESCRIBED = {
+    **{key: value for key, value in TASKDEF.items() if key != "tags"},
+    "taskDefinitionArn": f"arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/prod-worker:7",
+    "revision": 7,
+    "status": "ACTIVE",
+    "requiresAttributes": [{"name": "ecs.capability.task-eni"}],
+    "compatibilities": ["EC2", "FARGATE"],
+    "registeredAt": datetime(2026, 11, 21, tzinfo=UTC),
+    "registeredBy": f"arn:aws:sts::{ACCOUNT}:assumed-role/prod-worker-deploy/prod-worker-deploy",
+    "placementConstraints": [],
+    "volumes": [{"name": "app-tmp", "host": {}}],
+    "containerDefinitions": [
+        {
+            **TASKDEF["containerDefinitions"][0],
+            "cpu": 0,
+            "portMappings": [{"containerPort": 8080, "hostPort": 8080, "protocol": "tcp"}],
+            "environment": [{"name": "EMPTY", "value": ""}, {"name": "LEVEL", "value": "info"}],
+            "volumesFrom": [],
+            "systemControls": [],
+            "healthCheck": {"command": ["CMD", "true"], "interval": 30, "timeout": 5, "retries": 3},
+        }
+    ],
+    "tags": [{"key": "ecs-release:service", "value": "worker"}, {"key": "cost-centre", "value": "42"}],
+}
+
+
+def arn(revision, family=SERVICE):
+    return f"arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/{family}:{revision}"
+
+
+def zipped(members):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content if isinstance(content, bytes | str) else json.dumps(content))
+    return buffer.getvalue()
+
+
+def with_container(definition, **changes):
+    return {**definition, "containerDefinitions": [{**definition["containerDefinitions"][0], **changes}]}
+
+
+def deployment(revision, status="PRIMARY", state="IN_PROGRESS", reason=None, **more):
+    return {
+        "id": f"ecs-svc/{revision:019}",
+        "status": status,
+        "taskDefinition": arn(revision),
+        "rolloutState": state,
+        "rolloutStateReason": reason or f"ECS deployment ecs-svc/{revision:019} in progress.",
+        "desiredCount": 2,
+        "runningCount": 1,
+        "pendingCount": 1,
+        "failedTasks": 0,
+        "createdAt": datetime.now(tz=UTC),
+        **more,
+    }
+
+
+class World:
+    """One service in an emulated account; `job` runs the handler and gives what CodePipeline was told."""
+
+    def __init__(self):
+        boto3.setup_default_session(region_name=REGION)
+        self.calls = []
+        self.callers = {}
+        self.answers = []
+        self.faults = {}
+        boto3.DEFAULT_SESSION.events.register("before-call", self._meet)
+        self.s3 = boto3.client("s3")
+        self.ecs = boto3.client("ecs")
+        self.s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+        self.ecs.create_cluster(clusterName=CLUSTER)
+        first = with_container(TASKDEF, image="stand-in")
+        self.ecs.register_task_definition(**first)
+        self.ecs.create_service(cluster=CLUSTER, serviceName=SERVICE, taskDefinition=f"{SERVICE}:1", desiredCount=2)
+        self.release(TASKDEF)
+        self.calls.clear()
+
+    def _meet(self, model, params, request_signer, **_):
+        """Note each call; answer it here when it shall fail or when the emulator does not know it."""
+        name = f"{model.service_model.service_name}:{model.name}"
+        self.calls.append(name)
+        self.callers[name] = request_signer._credentials.access_key
+        if code := self.faults.get(name):
+            status = 500 if code == "ServerException" else 400
+            error = {"Code": code, "Message": f"{code} for somebody."}
+            return SimpleNamespace(status_code=status), {
+                "Error": error,
+                "ResponseMetadata": {"HTTPStatusCode": status},
+            }
+        if name.startswith("codepipeline:PutJob"):
+            self.answers.append((model.name, json.loads(params["body"])))
+            return SimpleNamespace(status_code=200), {}
+        return None
+
+    def release(self, taskdef, **others):
+        self.put(zipped({"taskdef.json": taskdef, "imagedefinitions.json": [], **others}))
+
+    def put(self, data):
+        self.s3.put_object(Bucket=BUCKET, Key=KEY, Body=data)
+
+    @property
+    def service(self):
+        return ecs_backends[ACCOUNT][REGION].services[f"{CLUSTER}:{SERVICE}"]
+
+    def rolls_out(self, *deployments, events=()):
+        self.service.deployments[:] = deployments
+        self.service.events = [
+            {"id": str(number), "createdAt": datetime.now(tz=UTC), "message": text}
+            for number, text in enumerate(events)
+        ]
+
+    def event(self, token=None, user_parameters=None, artifact="Release", **data):
+        parameters = {"cluster": CLUSTER, "service": SERVICE} if user_parameters is None else user_parameters
+        text = parameters if isinstance(parameters, str) else json.dumps(parameters)
+        location = {"type": "S3", "s3Location": {"bucketName": BUCKET, "objectKey": KEY}}
+        return {
+            "CodePipeline.job": {
+                "id": "11111111-abcd-1111-abcd-111111abcdef",
+                "accountId": ACCOUNT,
+                "data": {
+                    "actionConfiguration": {
+                        "configuration": {"FunctionName": "prod-worker-deploy", "UserParameters": text}
+                    },
+                    "inputArtifacts": [{"name": artifact, "revision": None, "location": location}],
+                    "outputArtifacts": [],
+                    "artifactCredentials": CREDENTIALS,
+                    **({} if token is None else {"continuationToken": token}),
+                    **data,
+                },
+            }
+        }
+
+    def job(self, token=None, milliseconds=60_000, **event):
+        context = SimpleNamespace(get_remaining_time_in_millis=lambda: milliseconds)
+        ecs_deploy.handler(self.event(token, **event), context)
+        return self.answers[-1]
+
+    def begun(self):
+        """The continuation token of a first job that went well."""
+        name, said = self.job()
+        assert name == "PutJobSuccessResult", said
+        return said["continuationToken"]
+
+    def refused(self, token=None, **event):
+        name, said = self.job(token, **event)
+        assert name == "PutJobFailureResult", said
+        return said["failureDetails"]["type"], said["failureDetails"]["message"]
+
+    def revisions(self):
+        return self.ecs.list_task_definitions(familyPrefix=SERVICE)["taskDefinitionArns"]
+
+
+@pytest.fixture
+def world(monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    monkeypatch.delenv("DEPLOYMENT_TIMEOUT_MINUTES", raising=False)
+    with mock_aws():
+        yield World()
+    boto3.DEFAULT_SESSION = None
+
+
+# The first job.
+
+
+def test_the_first_job_registers_the_release_and_updates_the_service(world):
+    name, said = world.job()
+
+    token = json.loads(said["continuationToken"])
+    registered = world.ecs.describe_task_definition(taskDefinition=arn(2), include=["TAGS"])
+    assert name == "PutJobSuccessResult"
+    assert token["taskDefinition"] == arn(2)
+    assert token["deadline"] - token["began"] == 60 * 60
+    assert world.service.task_definition == arn(2)
+    assert registered["taskDefinition"]["containerDefinitions"][0]["image"] == IMAGE
+    assert registered["taskDefinition"]["taskRoleArn"] == TASKDEF["taskRoleArn"]
+    assert registered["tags"] == TASKDEF["tags"]
+    assert "outputVariables" not in said
+
+
+def test_a_continuation_token_is_within_what_codepipeline_takes(world):
+    longest = Token(task_definition=arn(10**9, family="f" * 255), began=1763.123456789e6, deadline=1763.987654321e6)
+
+    assert len(longest.text()) <= 2048
+    assert ecs_deploy.read_token(longest.text()) == longest
+
+
+def test_the_artifact_is_read_with_the_jobs_credentials_and_nothing_else_is(world):
+    world.callers.clear()
+
+    world.job()
+
+    assert world.callers.pop("s3:GetObject") == CREDENTIALS["accessKeyId"]
+    assert world.callers == dict.fromkeys(
+        [
+            "ecs:DescribeServices",
+            "ecs:DescribeTaskDefinition",
+            "ecs:RegisterTaskDefinition",
+            "ecs:UpdateService",
+            "codepipeline:PutJobSuccessResult",
+        ],
+        "testing",
+    )
+
+
+def test_the_same_first_job_twice_registers_once(world):
+    first = world.begun()
+
+    second = world.begun()
+
+    assert json.loads(first)["taskDefinition"] == json.loads(second)["taskDefinition"] == arn(2)
+    assert world.revisions() == [arn(1), arn(2)]
+
+
+def test_a_job_repeated_before_the_service_was_updated_takes_the_familys_latest_revision(world):
+    world.ecs.register_task_definition(**TASKDEF)
+
+    token = world.begun()
+
+    assert json.loads(token)["taskDefinition"] == arn(2)
+    assert world.revisions() == [arn(1), arn(2)]
+    assert world.service.task_definition == arn(2)
+
+
+def test_a_service_that_already_runs_an_identical_revision_is_not_touched(world):
+    world.ecs.register_task_definition(**TASKDEF)
+    world.ecs.register_task_definition(**with_container(TASKDEF, image="another"))
+    world.ecs.update_service(cluster=CLUSTER, service=SERVICE, taskDefinition=arn(2))
+    world.rolls_out(deployment(2, state="COMPLETED"))
+    world.calls.clear()
+
+    token = world.begun()
+
+    assert json.loads(token)["taskDefinition"] == arn(2)
+    assert "ecs:RegisterTaskDefinition" not in world.calls
+    assert "ecs:UpdateService" not in world.calls
+
+
+def test_a_deregistered_revision_is_not_used_again(world):
+    world.begun()
+    world.ecs.deregister_task_definition(taskDefinition=arn(2))
+
+    token = world.begun()
+
+    assert json.loads(token)["taskDefinition"] == arn(3)
+
+
+def test_what_infrastructure_changed_in_the_template_rolls_out(world):
+    world.begun()
+    world.release({**TASKDEF, "memory": "1024"})
+
+    token = world.begun()
+
+    assert json.loads(token)["taskDefinition"] == arn(3)
+    assert world.service.task_definition == arn(3)
+
+
+def test_the_timeout_is_infrastructures_to_set(world, monkeypatch):
+    monkeypatch.setenv("DEPLOYMENT_TIMEOUT_MINUTES", "15")
+
+    token = json.loads(world.begun())
+
+    assert token["deadline"] - token["began"] == 15 * 60
+
+
+@pytest.mark.parametrize("minutes", ["", "soon", "0", "1381", "nan", "-5", "inf"])
+def test_a_timeout_that_makes_no_sense_is_refused_before_anything_is_changed(world, monkeypatch, minutes):
+    monkeypatch.setenv("DEPLOYMENT_TIMEOUT_MINUTES", minutes)
+
+    kind, sentence = world.refused()
+
+    assert kind == "ConfigurationError"
+    assert sentence == (
+        f'The function\'s DEPLOYMENT_TIMEOUT_MINUTES is "{minutes}"; allowed are 1 to 1380; '
+        "correct it and bring the stack up again."
+    )
+    assert not {"ecs:RegisterTaskDefinition", "ecs:UpdateService"} & set(world.calls)
+
+
+def test_a_retry_after_ecs_gave_up_begins_again_by_force(world):
+    world.begun()
+    world.rolls_out(deployment(2, state="FAILED"))
+    before = world.service.deployments[0]["id"]
+
+    world.begun()
+
+    # The emulator gives a deployment a new id only when it is forced.
+    assert world.service.deployments[0]["id"] != before
+    assert world.revisions() == [arn(1), arn(2)]
+
+
+# Later jobs.
+
+
+def test_a_deployment_in_progress_goes_on_with_the_same_token(world):
+    token = world.begun()
+    world.rolls_out(deployment(2), deployment(1, status="ACTIVE", state="COMPLETED"))
+
+    name, said = world.job(token)
+
+    assert name == "PutJobSuccessResult"
+    assert said["continuationToken"] == token
+    assert said["executionDetails"] == {
+        "summary": "Deploying prod-worker:2 to service prod-worker: 1 of 2 tasks running."
+    }
+
+
+def test_later_jobs_only_look(world):
+    token = world.begun()
+    world.calls.clear()
+
+    world.job(token)
+
+    assert world.calls == ["ecs:DescribeServices", "codepipeline:PutJobSuccessResult"]
+
+
+def test_a_completed_deployment_succeeds_with_its_variables(world):
+    token = world.begun()
+    world.rolls_out(deployment(2, state="COMPLETED"))
+
+    name, said = world.job(token)
+
+    assert name == "PutJobSuccessResult"
+    assert "continuationToken" not in said
+    assert said["outputVariables"] == {"taskDefinition": arn(2), "deploymentId": f"ecs-svc/{2:019}"}
+    assert said["executionDetails"]["externalExecutionId"] == f"ecs-svc/{2:019}"
+
+
+def test_a_roll_back_fails_with_the_breakers_reason_and_the_latest_event(world):
+    token = world.begun()
+    world.rolls_out(
+        deployment(1, reason="ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/1."),
+        deployment(2, status="ACTIVE", state="FAILED", reason="ECS deployment circuit breaker: tasks failed to start."),
+        events=["(service prod-worker) was unable to place a task."],
+    )
+
+    kind, sentence = world.refused(token)
+
+    assert kind == "JobFailed"
+    assert sentence == (
+        "Service prod-worker is not deploying prod-worker:2 any more but prod-worker:1, by a roll-back or another "
+        "deployment (ECS deployment circuit breaker: tasks failed to start), "
+        "latest event: (service prod-worker) was unable to place a task; "
+        "look at the stopped tasks, mend the release and release again."
+    )
+
+
+def test_a_failed_deployment_without_roll_back_fails_in_one_sentence(world):
+    token = world.begun()
+    world.rolls_out(
+        deployment(2, state="FAILED", reason="ECS deployment circuit breaker:\n tasks failed to start."),
+        events=["(service prod-worker) (task 0123) failed container health checks."],
+    )
+
+    kind, sentence = world.refused(token)
+
+    assert kind == "JobFailed"
+    assert sentence == (
+        "ECS gave up deploying prod-worker:2 to service prod-worker (ECS deployment circuit breaker: tasks failed to "
+        "start), latest event: (service prod-worker) (task 0123) failed container health checks; nothing was rolled "
+        "back: mend the release and release again, or put an earlier hand-off again."
+    )
+
+
+def test_a_service_deleted_meanwhile_fails(world):
+    token = world.begun()
+    world.service.status = "INACTIVE"
+
+    kind, sentence = world.refused(token)
+
+    assert kind == "ConfigurationError"
+    assert sentence == ("Cluster prod has no active service prod-worker (it is INACTIVE); bring the stack up again.")
+
+
+@pytest.mark.parametrize("code", ["ThrottlingException", "ServerException"])
+def test_a_look_that_aws_could_not_answer_is_taken_again(world, code):
+    token = world.begun()
+    world.faults["ecs:DescribeServices"] = code
+
+    name, said = world.job(token)
+
+    assert name == "PutJobSuccessResult"
+    assert said["continuationToken"] == token
+
+
+def test_a_look_that_hung_is_taken_again(world):
+    token = world.begun()
+
+    name, said = world.job(token, milliseconds=5_000)
+
+    assert name == "PutJobSuccessResult"
+    assert said["continuationToken"] == token
+
+
+def test_a_look_that_aws_could_not_answer_after_the_deadline_fails(world):
+    token = json.loads(world.begun())
+    world.faults["ecs:DescribeServices"] = "ThrottlingException"
+
+    kind, sentence = world.refused(json.dumps({**token, "deadline": token["began"] - 1}))
+
+    assert kind == "SystemUnavailable"
+    assert sentence == "AWS could not answer DescribeServices now (ThrottlingException); retry the stage."
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "{}",
+        "[]",
+        "not json",
+        '{"taskDefinition": "prod-worker:2", "began": 1, "deadline": 2}',
+        '{"taskDefinition": "' + arn(2) + '", "began": "1", "deadline": 2}',
+        '{"taskDefinition": "' + arn(2) + '", "began": 1}',
+    ],
+)
+def test_a_token_that_this_function_did_not_write_is_refused(world, token):
+    kind, sentence = world.refused(token)
+
+    assert kind == "ConfigurationError"
+    assert sentence.startswith("The job's continuation token is ")
+    assert world.revisions() == [arn(1)]
+
+
+# Every job is answered.
+
+
+def test_a_service_in_another_cluster_is_refused(world):
+    kind, sentence = world.refused(user_parameters={"cluster": "stg", "service": SERVICE})
+
+    assert kind == "ConfigurationError"
+    assert sentence == "Cluster stg has no active service prod-worker (it is missing); bring the stack up again."
+
+
+def test_a_service_that_is_missing_is_refused(world):
+    kind, sentence = world.refused(user_parameters={"cluster": CLUSTER, "service": "prod-gone"})
+
+    assert kind == "ConfigurationError"
+    assert sentence == "Cluster prod has no active service prod-gone (it is missing); bring the stack up again."
+
+
+def test_a_service_that_codedeploy_owns_is_refused(world):
+    world.service.deployment_controller = {"type": "CODE_DEPLOY"}
+
+    kind, sentence = world.refused()
+
+    assert kind == "ConfigurationError"
+    assert "has the deployment controller CODE_DEPLOY" in sentence
+    assert "ecs:UpdateService" not in world.calls
+
+
+@pytest.mark.parametrize(
+    ("parameters", "sentence"),
+    [
+        ("", "have null at cluster"),
+        ("[]", "have null at cluster"),
+        ("{", "UserParameters is not JSON"),
+        ({"cluster": CLUSTER}, "have null at service"),
+        ({"cluster": CLUSTER, "service": "a/b"}, 'have "a/b" at service'),
+        ({"cluster": ["prod"], "service": SERVICE}, 'have ["prod"] at cluster'),
+    ],
+)
+def test_user_parameters_that_name_no_service_are_refused(world, parameters, sentence):
+    kind, said = world.refused(user_parameters=parameters)
+
+    assert kind == "ConfigurationError"
+    assert sentence in said
+
+
+def test_a_job_without_the_release_artifact_is_refused(world):
+    kind, sentence = world.refused(artifact="Handoff")
+
+    assert kind == "ConfigurationError"
+    assert sentence == (
+        'The pipeline\'s Deploy action has ["Handoff"] as inputArtifacts; it must have Release among them.'
+    )
+
+
+@pytest.mark.parametrize(
+    ("artifact", "sentence"),
+    [
+        (b"", "The Release artifact is empty"),
+        (b"no zip at all", "The Release artifact is not a zip archive"),
+        (zipped({"taskdef.json": TASKDEF})[:-30], "make it again and put it again"),
+        (b"\x00" * (3 * 1024 * 1024 + 1), "The Release artifact is larger than 3145728 bytes"),
+        (zipped({"imagedefinitions.json": "[]"}), "The Release artifact lacks taskdef.json"),
+        (zipped({"taskdef.json": TASKDEF, "run.sh": "x"}), 'The Release artifact holds "run.sh"'),
+        (zipped({"taskdef.json": b" " * (1024 * 1024 + 1)}), "declares taskdef.json to be 1048577 bytes"),
+        (zipped({"taskdef.json": b"{"}), "The Release artifact's taskdef.json is not JSON"),
+        (zipped({"taskdef.json": b"\xff"}), "The Release artifact's taskdef.json is not UTF-8"),
+        (zipped({"taskdef.json": []}), "has no list of objects at containerDefinitions"),
+        (zipped({"taskdef.json": {"family": SERVICE}}), "has no list of objects at containerDefinitions"),
+        (
+            zipped({"taskdef.json": {**TASKDEF, "containerDefinitions": ["app"]}}),
+            "has no list of objects at containerDefinitions",
+        ),
+        (
+            zipped({"taskdef.json": {**TASKDEF, "family": "prod-api"}}),
+            'is of the family "prod-api" and service prod-worker runs the family prod-worker',
+        ),
+        (
+            zipped({"taskdef.json": with_container(TASKDEF, image="<IMAGE>")}),
+            'has no image for the container "app", only <IMAGE>',
+        ),
+        (
+            zipped({"taskdef.json": {**TASKDEF, "revision": 3}}),
+            'is no request of RegisterTaskDefinition (Unknown parameter in input: "revision")',
+        ),
+        (
+            zipped({"taskdef.json": with_container(TASKDEF, portMappings=[8080])}),
+            "(Invalid type for parameter containerDefinitions[0].portMappings[0])",
+        ),
+    ],
+)
+def test_a_bad_artifact_is_refused_in_one_sentence_and_changes_nothing(world, artifact, sentence):
+    world.put(artifact)
+
+    kind, said = world.refused()
+
+    assert kind == "ConfigurationError"
+    assert sentence in said
+    assert "\n" not in said
+    assert world.revisions() == [arn(1)]
+    assert "ecs:UpdateService" not in world.calls
+
+
+def test_a_wrong_value_in_the_task_definition_is_not_told(world):
+    world.release(with_container(TASKDEF, environment="the-secret-value"))
+
+    _, sentence = world.refused()
+
+    assert "Invalid type for parameter containerDefinitions[0].environment" in sentence
+    assert "the-secret-value" not in sentence
+
+
+def test_an_artifact_that_is_gone_is_refused(world):
+    world.s3.delete_object(Bucket=BUCKET, Key=KEY)
+
+    kind, sentence = world.refused()
+
+    assert kind == "RevisionUnavailable"
+    assert sentence == "The Release artifact is not in the artifact bucket any more; release again."
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "s3:GetObject",
+        "ecs:DescribeServices",
+        "ecs:DescribeTaskDefinition",
+        "ecs:RegisterTaskDefinition",
+        "ecs:UpdateService",
+    ],
+)
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [("AccessDeniedException", "PermissionError"), ("ThrottlingException", "SystemUnavailable")],
+)
+def test_every_fault_of_aws_in_the_first_job_is_one_sentence(world, call, code, kind):
+    world.faults[call] = code
+
+    said, sentence = world.refused()
+
+    assert said == kind
+    assert call.partition(":")[2] in sentence
+    assert code in sentence
+
+
+def test_a_job_that_fails_between_registering_and_updating_registers_nothing_more_when_retried(world):
+    world.faults["ecs:UpdateService"] = "ThrottlingException"
+    world.refused()
+    world.faults.clear()
+
+    token = world.begun()
+
+    assert json.loads(token)["taskDefinition"] == arn(2)
+    assert world.revisions() == [arn(1), arn(2)]
+    assert world.service.task_definition == arn(2)
+
+
+def test_a_crash_of_our_own_is_answered(world, monkeypatch):
+    def crash(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(ecs_deploy, "same", crash)
+
+    kind, sentence = world.refused()
+
+    assert kind == "JobFailed"
+    assert sentence == "The deployment's function itself failed (ZeroDivisionError); its log says where."
+
+
+def test_a_function_without_time_answers_and_changes_nothing_afterwards(world, monkeypatch):
+    late = {}
+    run = ecs_deploy.deadline.run
+
+    def too_late(work, seconds):
+        late["work"] = work
+        raise ecs_deploy.deadline.OutOfTimeError
+
+    monkeypatch.setattr(ecs_deploy.deadline, "run", too_late)
+
+    kind, sentence = world.refused()
+    with pytest.raises(ecs_deploy.deadline.OutOfTimeError):
+        run(late["work"], 30)
+
+    assert kind == "SystemUnavailable"
+    assert sentence == "The deployment's function ran out of its own time; retry the stage."
+    assert world.revisions() == [arn(1)]
+    assert world.service.task_definition == arn(1)
+
+
+def test_a_job_that_was_answered_before_is_left_alone(world):
+    world.faults["codepipeline:PutJobSuccessResult"] = "InvalidJobStateException"
+    context = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000)
+
+    said = ecs_deploy.handler(world.event(), context)
+
+    assert said["outcome"] == "wait"
+    assert world.answers == []
+
+
+def test_a_success_that_codepipeline_refuses_becomes_a_failure(world):
+    world.faults["codepipeline:PutJobSuccessResult"] = "ValidationException"
+
+    kind, sentence = world.refused()
+
+    assert kind == "JobFailed"
+    assert "AWS refused PutJobSuccessResult (ValidationException)" in sentence
+
+
+def test_a_busy_codepipeline_makes_lambda_try_the_job_again(world):
+    world.faults["codepipeline:PutJobSuccessResult"] = "ThrottlingException"
+    context = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000)
+
+    with pytest.raises(Exception, match="ThrottlingException"):
+        ecs_deploy.handler(world.event(), context)
+
+    assert world.answers == []
+
+
+@pytest.mark.parametrize("event", [{}, {"CodePipeline.job": {}}, {"CodePipeline.job": {"id": 5}}, []])
+def test_an_event_that_is_no_job_has_nobody_to_answer(world, event):
+    with pytest.raises(ValueError, match="not a CodePipeline job"):
+        ecs_deploy.handler(event, SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000))
+
+    assert world.calls == []
+
+
+@pytest.mark.parametrize("data", [{"inputArtifacts": None}, {"actionConfiguration": 5}, {"artifactCredentials": None}])
+def test_a_job_of_another_shape_is_answered(world, data):
+    world.job(**data)
+
+    assert len(world.answers) == 1
+
+
+@pytest.mark.parametrize("fault", [None, ("s3:GetObject", "InvalidAccessKeyId"), ("ecs:UpdateService", "AccessDenied")])
+def test_the_jobs_credentials_stand_nowhere(world, caplog, capsys, fault):
+    caplog.set_level(logging.INFO)
+    if fault:
+        world.faults[fault[0]] = fault[1]
+
+    said = world.job()
+
+    logged = caplog.text + "".join(capsys.readouterr()) + json.dumps(said)
+    assert "11111111-abcd-1111-abcd-111111abcdef" in logged
+    assert not [secret for secret in CREDENTIALS.values() if secret in logged]
+    assert not [
+        secret
+        for secret in CREDENTIALS.values()
+        if secret in repr(ecs_deploy.read_job(world.event()["CodePipeline.job"]))
+    ]
+
+
+# Decisions.
+
+
+TOKEN = Token(task_definition=arn(7), began=1_800_000_000.0, deadline=1_800_003_600.0)
+LONG_AFTER = TOKEN.began + 600
+
+
+def at(seconds):
+    return datetime.fromtimestamp(TOKEN.began + seconds, tz=UTC)
+
+
+def shown_service(*deployments, events=()):
+    return {"serviceName": SERVICE, "status": "ACTIVE", "deployments": list(deployments), "events": list(events)}
+
+
+def test_a_roll_back_whose_failed_deployment_is_gone_still_fails():
+    service = shown_service(deployment(6, state="COMPLETED", reason="ECS deployment ecs-svc/6 completed."))
+
+    answer = judge(service, TOKEN, LONG_AFTER)
+
+    assert isinstance(answer, Failure)
+    assert "is not deploying prod-worker:7 any more but prod-worker:6" in answer.sentence
+    assert "(ECS deployment ecs-svc/6 completed)" in answer.sentence
+
+
+def test_a_roll_back_in_the_first_minute_is_believed_when_its_deployment_is_new():
+    service = shown_service(
+        deployment(6, createdAt=at(20)), deployment(7, status="ACTIVE", state="FAILED", createdAt=at(1))
+    )
+
+    assert isinstance(judge(service, TOKEN, TOKEN.began + 30), Failure)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        [deployment(6, state="COMPLETED", createdAt=at(-4000))],
+        [
+            deployment(6, state="COMPLETED", createdAt=at(-400)),
+            deployment(7, status="ACTIVE", state="FAILED", createdAt=at(-800)),
+        ],
+        [deployment(7, state="FAILED", createdAt=at(-4000))],
+    ],
+    ids=["before a first try", "before a retry of what was rolled back", "before a retry of what failed"],
+)
+def test_what_the_service_was_before_the_update_decides_nothing_in_the_first_minute(before):
+    early = judge(shown_service(*before), TOKEN, TOKEN.began + 30)
+    later = judge(shown_service(*before), TOKEN, TOKEN.began + 60)
+
+    assert isinstance(early, Wait)
+    assert early.token == TOKEN
+    assert isinstance(later, Failure)
+
+
+def test_a_service_without_any_deployment_fails():
+    answer = judge(shown_service(), TOKEN, LONG_AFTER)
+
+    assert isinstance(answer, Failure)
+    assert "any more but nothing" in answer.sentence
+
+
+def test_a_deployment_past_its_deadline_fails_in_one_sentence():
+    service = shown_service(
+        deployment(7, failedTasks=3, createdAt=at(1)),
+        events=[{"message": "(service prod-worker) has started 1 tasks.", "createdAt": at(3000)}],
+    )
+
+    answer = judge(service, TOKEN, TOKEN.deadline)
+
+    assert isinstance(answer, Failure)
+    assert answer.sentence == (
+        "The deployment of prod-worker:7 to service prod-worker is not done after 60 minutes (1 of 2 tasks running, "
+        "3 failed), latest event: (service prod-worker) has started 1 tasks; ECS goes on with it: look at it there, "
+        "then retry the stage or release again."
+    )
+
+
+def test_a_deployment_that_completed_at_the_last_moment_succeeds():
+    answer = judge(shown_service(deployment(7, state="COMPLETED")), TOKEN, TOKEN.deadline + 1)
+
+    assert answer == Success(task_definition=arn(7), deployment=f"ecs-svc/{7:019}")
+
+
+def test_a_state_that_ecs_does_not_give_is_waited_for():
+    unknown = deployment(7)
+    del unknown["rolloutState"]
+
+    assert isinstance(judge(shown_service(unknown), TOKEN, LONG_AFTER), Wait)
+
+
+def test_a_forced_deployment_of_the_same_revision_is_ours_as_well():
+    service = shown_service(
+        deployment(7, status="ACTIVE", state="FAILED"), deployment(7, state="COMPLETED", id="ecs-svc/2")
+    )
+
+    assert judge(service, TOKEN, LONG_AFTER) == Success(task_definition=arn(7), deployment="ecs-svc/2")
+
+
+def test_events_from_before_the_deployment_and_steady_states_are_no_news():
+    service = shown_service(
+        deployment(7, state="FAILED", createdAt=at(1)),
+        events=[
+            {"message": "(service prod-worker) has reached a steady state.", "createdAt": at(500)},
+            {"message": "(service prod-worker) was unable to start a task.", "createdAt": at(-500)},
+        ],
+    )
+
+    answer = judge(service, TOKEN, LONG_AFTER)
+
+    assert isinstance(answer, Failure)
+    assert "event" not in answer.sentence
+
+
+def test_a_long_event_is_cut():
+    service = shown_service(deployment(7, state="FAILED"), events=[{"message": "long " * 1000, "createdAt": at(1)}])
+
+    answer = judge(service, TOKEN, LONG_AFTER)
+
+    assert isinstance(answer, Failure)
+    assert len(answer.sentence) < 1000
+
+
+@pytest.mark.parametrize(
+    ("primary", "change"),
+    [
+        (deployment(6, state="COMPLETED"), {"taskDefinition": arn(7)}),
+        (deployment(6, state="IN_PROGRESS"), {"taskDefinition": arn(7)}),
+        (deployment(7, state="COMPLETED"), None),
+        (deployment(7, state="IN_PROGRESS"), None),
+        (deployment(7, state="FAILED"), {"taskDefinition": arn(7), "forceNewDeployment": True}),
+    ],
+)
+def test_a_service_is_updated_only_when_it_has_to_be(primary, change):
+    assert update(shown_service(primary), arn(7)) == change
+
+
+def test_what_aws_adds_makes_no_difference():
+    assert same(TASKDEF, DESCRIBED)
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {**TASKDEF, "memory": "1024"},
+        {key: value for key, value in TASKDEF.items() if key != "taskRoleArn"},
+        {**TASKDEF, "ephemeralStorage": {"sizeInGiB": 30}},
+        {**TASKDEF, "tags": [{"key": "ecs-release:service", "value": "other"}]},
+        {**TASKDEF, "runtimePlatform": {"cpuArchitecture": "X86_64", "operatingSystemFamily": "LINUX"}},
+        {**TASKDEF, "containerDefinitions": [*TASKDEF["containerDefinitions"], {"name": "b", "image": "i"}]},
+        with_container(TASKDEF, image="other"),
+        with_container(TASKDEF, essential=False),
+        with_container(TASKDEF, cpu=128),
+        with_container(TASKDEF, command=["run"]),
+        with_container(TASKDEF, environment=[{"name": "LEVEL", "value": "debug"}, {"name": "EMPTY", "value": ""}]),
+        with_container(TASKDEF, environment=[{"name": "LEVEL", "value": "info"}]),
+        with_container(TASKDEF, readonlyRootFilesystem=True),
+        with_container(TASKDEF, stopTimeout=0),
+        with_container(TASKDEF, portMappings=[{"containerPort": 8081}]),
+        with_container(TASKDEF, portMappings=[{"containerPort": 8080, "protocol": "udp"}]),
+        with_container(TASKDEF, healthCheck={"command": ["CMD", "true"], "retries": 5}),
+        with_container(TASKDEF, healthCheck={"command": ["true", "CMD"]}),
+        with_container(TASKDEF, dockerLabels={"team": ""}),
+    ],
+)
+def test_every_change_of_the_template_makes_a_difference(wanted):
+    assert not same(wanted, DESCRIBED)
+
+
+@pytest.mark.parametrize("key", ["command", "user", "secrets"])
+def test_what_infrastructure_took_out_of_the_template_makes_a_difference(key):
+    values = {"command": ["run"], "user": "1000", "secrets": [{"name": "TOKEN", "valueFrom": "arn"}]}
+    ran = with_container(DESCRIBED, **{key: values[key]})
+
+    assert not same(TASKDEF, ran)
+    assert same(with_container(TASKDEF, **{key: values[key]}), ran)
