@@ -1,0 +1,205 @@
+"""`python -m rehearsal`: rehearse the stacks of a Pulumi project on the command line.
+
+Exit codes: 0 where every stack is allowed, 1 after a mandatory violation or an error in the program, 2 where
+the command, the project's files or the configuration are not what they must be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from .model import Rehearsal
+
+ALLOWED, FORBIDDEN, USAGE = 0, 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    # What is imported from here on costs time that --help and a mistyped option need not spend.
+    from . import report  # noqa: PLC0415
+    from .config import load_project  # noqa: PLC0415
+    from .errors import UsageError  # noqa: PLC0415
+    from .packs import find_packs  # noqa: PLC0415
+
+    try:
+        project = load_project(options.project)
+        stacks = options.stack or project.stacks()
+        if not stacks:
+            raise UsageError(f"{options.project} has no Pulumi.<stack>.yaml; make one, or name a stack with --stack")
+        packs = options.policy_pack or ([] if options.no_policies else find_packs(project.root))
+        runs = [_rehearse(options, stack, packs) for stack in stacks]
+    except UsageError as problem:
+        sys.stderr.write(f"error: {problem}\n")
+        return USAGE
+    if options.json:
+        sys.stdout.write(report.for_machines(runs))
+    else:
+        paint = report.Paint(on=sys.stdout.isatty() if options.color is None else options.color)
+        for run in runs:
+            sys.stdout.write(report.for_people(run, paint) + "\n")
+        sys.stdout.write(report.summary(runs, paint, "".join(f" --policy-pack {_relative(p)}" for p in packs)))
+    return ALLOWED if all(run.ok for run in runs) else FORBIDDEN
+
+
+def _rehearse(options: argparse.Namespace, stack: str, packs: Sequence[Path]) -> Rehearsal:
+    from .engine import rehearse  # noqa: PLC0415
+
+    answers = _answers(options.answers)
+    progress = sys.stderr.isatty()
+    if progress:
+        sys.stderr.write(f"rehearsing {stack} …\r")
+        sys.stderr.flush()
+    try:
+        return rehearse(
+            options.project,
+            stack,
+            options.mode,
+            config_overrides=_pairs(options.config, "--config"),
+            secrets={**_secrets(options.secrets), **_pairs(options.secret, "--secret")},
+            packs=packs,
+            policy_configs=options.policy_config,
+            real_analyzers=options.real_analyzers,
+            answers=answers.get("invokes"),
+            stack_outputs=answers.get("stacks"),
+        )
+    finally:
+        if progress:
+            sys.stderr.write("\x1b[2K")
+
+
+def _pairs(given: Sequence[str], option: str) -> dict[str, str]:
+    from .errors import UsageError  # noqa: PLC0415
+
+    pairs = {}
+    for pair in given:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise UsageError(f"{option} {pair!r} is not KEY=VALUE")
+        pairs[key] = value
+    return pairs
+
+
+def _secrets(file: Path | None) -> dict[str, str]:
+    from .config import read_yaml  # noqa: PLC0415
+    from .errors import UsageError  # noqa: PLC0415
+
+    if file is None:
+        return {}
+    content = read_yaml(file) or {}
+    if not isinstance(content, dict):
+        raise UsageError(f"{file} must be a map of configuration keys to plain values")
+    return {str(key): str(value) for key, value in content.items()}
+
+
+def _answers(file: Path | None) -> Mapping[str, Any]:
+    from .config import read_yaml  # noqa: PLC0415
+    from .errors import UsageError  # noqa: PLC0415
+
+    if file is None:
+        return {}
+    content = read_yaml(file) or {}
+    if not isinstance(content, dict) or set(content) - {"invokes", "stacks"}:
+        raise UsageError(f"{file} must be a map with invokes: and stacks:")
+    return content
+
+
+def _relative(path: Path) -> str:
+    try:
+        return str(Path(path).resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m rehearsal",
+        description="Run a Pulumi Python program and its policy packs without cloud, account or Pulumi CLI.",
+        epilog="Exit codes: 0 allowed, 1 a mandatory violation or an error in the program, 2 a usage error.",
+    )
+    parser.add_argument(
+        "mode",
+        choices=("preview", "up"),
+        help="preview: what providers compute is unknown; up: it is filled with well-formed values",
+    )
+    parser.add_argument(
+        "-s",
+        "--stack",
+        action="append",
+        metavar="STACK",
+        help="a stack to rehearse, may be repeated (default: every Pulumi.<stack>.yaml)",
+    )
+    parser.add_argument(
+        "-C", "--project", type=Path, default=Path(), metavar="DIR", help="the project's directory (default: here)"
+    )
+    parser.add_argument(
+        "--policy-pack",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="DIR",
+        help="a policy pack, may be repeated (default: every pack under the project's policies/)",
+    )
+    parser.add_argument(
+        "--policy-config",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="a pack's configuration, JSON or YAML; one for each pack, in order",
+    )
+    parser.add_argument("--no-policies", action="store_true", help="run without the project's own policy packs")
+    parser.add_argument(
+        "--real-analyzers", action="store_true", help="start each pack as its own process, as the engine does"
+    )
+    parser.add_argument(
+        "-c",
+        "--config",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a configuration value that stands over the stack's file, may be repeated",
+    )
+    parser.add_argument(
+        "--secret",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a plain stand-in for an encrypted value, by key or path (app:db.password), may be repeated",
+    )
+    parser.add_argument(
+        "--secrets", type=Path, metavar="FILE", help="plain stand-ins for encrypted values, YAML or JSON"
+    )
+    parser.add_argument(
+        "--answers",
+        type=Path,
+        metavar="FILE",
+        help="what provider functions (invokes:, by token) and other stacks' outputs (stacks:, by name) are",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.add_argument(
+        "--color",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="colours (default: on a terminal)",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    gc.disable()  # a rehearsal builds up what it keeps, and ends
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Everything is written and no file is open: ending here saves the third of a second that taking the
+    # interpreter apart would cost.
+    os._exit(code)

@@ -1,0 +1,166 @@
+"""What a program asks a provider (`aws.get_caller_identity()` and the like), answered without a provider."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from .outputs import Place
+
+
+class Refused(Exception):  # noqa: N818  its text is the whole error
+    """The rehearsal cannot answer; the message says what to do."""
+
+
+Answer = Any
+"""What a function gives back: a dictionary, or a function of the arguments that makes one."""
+
+
+def answered(token: str, args: Mapping[str, Any], place: Place, answers: Mapping[str, Answer]) -> dict[str, Any]:
+    """The result of a provider function.
+
+    Args:
+        token: the function's token, `aws:index/getCallerIdentity:getCallerIdentity`.
+        args: plain arguments.
+        place: the account and region of the provider that is asked.
+        answers: by token, what the user gave.
+
+    Raises:
+        Refused: nobody gave an answer and it cannot be known without the provider.
+    """
+    if token in answers:
+        given = answers[token]
+        return dict(given(dict(args)) if callable(given) else given)
+    known = _KNOWN.get(token)
+    if known is None:
+        raise Refused(
+            f"the program asks the provider for {token}, which a rehearsal cannot know: pass the value as "
+            f"configuration, or give an answer for this token in a file with --answers"
+        )
+    return known(args, place)
+
+
+def _caller_identity(_: Mapping[str, Any], place: Place) -> dict[str, Any]:
+    return {
+        "accountId": place.account,
+        "arn": f"arn:{place.partition}:iam::{place.account}:user/rehearsal",
+        "id": place.account,
+        "userId": "AIDAREHEARSAL00000000",
+    }
+
+
+def _region(args: Mapping[str, Any], place: Place) -> dict[str, Any]:
+    region = str(args.get("region") or args.get("name") or place.region)
+    return {
+        "description": region,
+        "endpoint": f"ec2.{region}.{place.dns_suffix}",
+        "id": region,
+        "name": region,
+        "region": region,
+    }
+
+
+def _partition(_: Mapping[str, Any], place: Place) -> dict[str, Any]:
+    return {
+        "dnsSuffix": place.dns_suffix,
+        "id": place.partition,
+        "partition": place.partition,
+        "reverseDnsPrefix": ".".join(reversed(place.dns_suffix.split("."))),
+    }
+
+
+def _availability_zones(args: Mapping[str, Any], place: Place) -> dict[str, Any]:
+    excluded = set(args.get("excludeNames") or ())
+    names = [f"{place.region}{letter}" for letter in "abc"]
+    kept = [name for name in names if name not in excluded]
+    return {
+        "groupNames": [place.region],
+        "id": place.region,
+        "names": kept,
+        "region": place.region,
+        "zoneIds": [f"{place.region.replace('-', '')}-az{names.index(name) + 1}" for name in kept],
+    }
+
+
+def _service_principal(args: Mapping[str, Any], place: Place) -> dict[str, Any]:
+    name = f"{args['serviceName']}.{place.dns_suffix}"
+    return {
+        "id": f"{args['serviceName']}.{place.region}.{place.dns_suffix}",
+        "name": name,
+        "region": place.region,
+        "serviceName": args["serviceName"],
+        "suffix": place.dns_suffix,
+    }
+
+
+def _policy_document(args: Mapping[str, Any], _: Place) -> dict[str, Any]:
+    for key in ("sourcePolicyDocuments", "overridePolicyDocuments", "sourceJson", "overrideJson"):
+        if args.get(key):
+            raise Refused(
+                f"aws.iam.get_policy_document with {key} merges documents as only the provider can: write the "
+                "statements out, or build the document as JSON"
+            )
+    document: dict[str, Any] = {"Version": args.get("version") or "2012-10-17"}
+    if args.get("policyId"):
+        document["Id"] = args["policyId"]
+    document["Statement"] = [_statement(statement) for statement in args.get("statements") or []]
+    text = json.dumps(document, indent=2)
+    return {
+        "id": "rehearsed",
+        "json": text,
+        "minifiedJson": json.dumps(document, separators=(",", ":")),
+        "version": document["Version"],
+    }
+
+
+def _statement(given: Mapping[str, Any]) -> dict[str, Any]:
+    statement: dict[str, Any] = {}
+    if given.get("sid"):
+        statement["Sid"] = given["sid"]
+    statement["Effect"] = given.get("effect") or "Allow"
+    for key, element in (
+        ("actions", "Action"),
+        ("notActions", "NotAction"),
+        ("resources", "Resource"),
+        ("notResources", "NotResource"),
+    ):
+        if given.get(key):
+            statement[element] = _one_or_sorted(given[key])
+    for key, element in (("principals", "Principal"), ("notPrincipals", "NotPrincipal")):
+        if given.get(key):
+            statement[element] = _principals(given[key])
+    if given.get("conditions"):
+        conditions: dict[str, dict[str, Any]] = {}
+        for condition in given["conditions"]:
+            values = list(condition["values"])
+            conditions.setdefault(condition["test"], {})[condition["variable"]] = (
+                values[0] if len(values) == 1 else values
+            )
+        statement["Condition"] = conditions
+    return statement
+
+
+def _principals(given: list[Mapping[str, Any]]) -> Any:
+    if any(p["type"] == "*" for p in given):
+        return "*"
+    merged: dict[str, list[str]] = {}
+    for principal in given:
+        merged.setdefault(principal["type"], []).extend(principal["identifiers"])
+    return {kind: _one_or_sorted(identifiers) for kind, identifiers in merged.items()}
+
+
+def _one_or_sorted(values: list[str]) -> str | list[str]:
+    return values[0] if len(values) == 1 else sorted(values, reverse=True)
+
+
+_KNOWN: dict[str, Callable[[Mapping[str, Any], Place], dict[str, Any]]] = {
+    "aws:iam/getPolicyDocument:getPolicyDocument": _policy_document,
+    "aws:index/getAvailabilityZones:getAvailabilityZones": _availability_zones,
+    "aws:index/getCallerIdentity:getCallerIdentity": _caller_identity,
+    "aws:index/getPartition:getPartition": _partition,
+    "aws:index/getRegion:getRegion": _region,
+    "aws:index/getServicePrincipal:getServicePrincipal": _service_principal,
+}

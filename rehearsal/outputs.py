@@ -1,0 +1,522 @@
+"""Well-formed values for what a provider would compute: ARNs, ids, URLs and addresses of the right form.
+
+Used in `up` mode, for what a program reads (`Type.get`), and for components that a plugin constructs. Values
+are made from the resource's URN, so that a run repeated gives the same values and two resources never share
+one. Forms are those of the AWS service authorization reference (resource types of each service).
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import inspect
+import json
+import sys
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+from pulumi import _types
+
+DEFAULT_REGION = "us-east-1"
+DEFAULT_ACCOUNT = "123456789012"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a provider makes its resources."""
+
+    region: str = DEFAULT_REGION
+    account: str = DEFAULT_ACCOUNT
+
+    @property
+    def partition(self) -> str:
+        """The ARN partition of the region."""
+        if self.region.startswith("cn-"):
+            return "aws-cn"
+        return "aws-us-gov" if self.region.startswith("us-gov-") else "aws"
+
+    @property
+    def dns_suffix(self) -> str:
+        """The domain of the partition's endpoints."""
+        return "amazonaws.com.cn" if self.partition == "aws-cn" else "amazonaws.com"
+
+
+def place_of(provider_inputs: Mapping[str, Any], config: Mapping[str, str]) -> Place:
+    """The account and region that a provider works in, from its inputs or, where they do not say, from config.
+
+    The account is the first of `allowedAccountIds`, which a provider carries as JSON.
+    """
+    region = provider_inputs.get("region") or config.get("aws:region") or DEFAULT_REGION
+    accounts = provider_inputs.get("allowedAccountIds") or config.get("aws:allowedAccountIds") or "[]"
+    if isinstance(accounts, str):
+        try:
+            accounts = json.loads(accounts)
+        except ValueError:
+            accounts = []
+    account = accounts[0] if isinstance(accounts, list) and accounts else DEFAULT_ACCOUNT
+    return Place(region=str(region), account=str(account))
+
+
+# -- what a type computes -------------------------------------------------------------------------------------
+
+
+@functools.cache
+def _raw_hints(cls: type) -> dict[str, Any]:
+    return dict(_types._raw_return_hints(cls))  # noqa: SLF001  what the SDK itself reads output types from
+
+
+_classes: dict[str, type] = {}
+
+
+def resource_class(token: str) -> type | None:
+    """The Python class of a type token, among those that the program has imported."""
+    found = _classes.get(token)
+    if found is not None:
+        return found
+    waiting: list[type] = [pulumi.CustomResource, pulumi.ComponentResource]
+    while waiting:
+        cls = waiting.pop()
+        waiting.extend(cls.__subclasses__())
+        name = cls.__dict__.get("pulumi_type")
+        if isinstance(name, str):
+            # Of a deprecated alias and its successor, which share a token, either describes the outputs.
+            _classes.setdefault(name, cls)
+    return _classes.get(token)
+
+
+def computed(token: str) -> Mapping[str, Any]:
+    """The output properties that a type always has, by the provider's name, with their Python type.
+
+    An output that is not optional is either a required input or computed: where the program did not give it,
+    the provider does.
+    """
+    cls = resource_class(token)
+    return {} if cls is None else _required(cls)
+
+
+@functools.cache
+def _required(cls: type) -> dict[str, Any]:
+    return {name: hint for name, hint in _raw_hints(cls).items() if not _is_optional(_inside_output(hint))}
+
+
+@functools.cache
+def _inputs(cls: type) -> frozenset[str]:
+    """The properties, by the provider's name, that the program could have given a type itself."""
+    names = _types.resource_py_to_pulumi_names(cls)
+    start = getattr(cls, "_internal_init", cls.__init__)
+    return frozenset(names.get(parameter, parameter) for parameter in inspect.signature(start).parameters)
+
+
+def _inside_output(hint: Any) -> Any:
+    if typing.get_origin(hint) is pulumi.Output:
+        return typing.get_args(hint)[0]
+    return hint
+
+
+def _is_optional(hint: Any) -> bool:
+    return typing.get_origin(hint) is typing.Union and type(None) in typing.get_args(hint)
+
+
+# -- values ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """What values are made for: one resource in its place."""
+
+    type: str
+    name: str
+    urn: str
+    inputs: Mapping[str, Any]
+    place: Place
+    id: str = ""
+
+    def hex(self, what: str, digits: int) -> str:
+        """Digits that are the same in every run and differ between resources and properties."""
+        return hashlib.sha256(f"{self.urn}\0{what}".encode()).hexdigest()[:digits]
+
+    def given(self, key: str) -> str:
+        """The physical name: the id that was looked up, what the program gave, or a name as the engine makes."""
+        if self.id:
+            return self.id
+        value = self.inputs.get(key)
+        if isinstance(value, str) and value:
+            return value
+        prefix = self.inputs.get(f"{key}Prefix")
+        return f"{prefix if isinstance(prefix, str) and prefix else self.name + '-'}{self.hex('name', 7)}"
+
+
+def filled(
+    token: str, name: str, urn: str, inputs: Mapping[str, Any], place: Place, *, looked_up: str = ""
+) -> tuple[str, dict[str, Any]]:
+    """The physical id and the outputs of a resource after its creation.
+
+    Args:
+        token: type token, `aws:s3/bucket:Bucket`.
+        name: logical name.
+        urn: URN; every made value depends on it.
+        inputs: plain inputs (secrets opened).
+        place: account and region.
+        looked_up: the physical id, where the program reads or imports what is already there.
+
+    Returns:
+        The id and the outputs: the inputs, and for every computed property a value of its form.
+    """
+    subject = _Subject(token, name, urn, inputs, place, looked_up)
+    outputs = dict(inputs)
+    arn = looked_up if looked_up.startswith("arn:") else _arn(subject)
+    identifier = looked_up or _identifier(subject, arn)
+    cls = resource_class(token)
+    could_give = _inputs(cls) if cls is not None else frozenset()
+    for key, hint in computed(token).items():
+        if key in outputs:
+            continue
+        value = _made(subject, key, _inside_output(hint), arn, identifier)
+        if key in could_give and key not in _MADE_WHEN_LEFT_OUT and (token, key) not in _SPECIAL:
+            # What a program may leave out comes back empty, not invented: nobody wrote that policy.
+            value = _empty(value)
+        if value is not None:
+            outputs[key] = value
+    return identifier, outputs
+
+
+_MADE_WHEN_LEFT_OUT = frozenset(
+    {"arn", "bucket", "name", "region", "url", "vpcId", "subnetId", "availabilityZone", "ipAddress", "privateIp"}
+)
+_EMPTY: dict[type, Any] = {str: "", list: [], bool: False, int: 0}
+
+
+def _empty(value: Any) -> Any:
+    return _EMPTY.get(type(value))
+
+
+def _made(subject: _Subject, key: str, hint: Any, arn: str, identifier: str) -> Any:
+    if _is_optional(hint):
+        return None
+    special = _SPECIAL.get((subject.type, key))
+    if special is not None:
+        return special(subject)
+    if hint is str:
+        return _text(subject, key, arn, identifier)
+    if hint is bool:
+        return False
+    if hint in (int, float):
+        return 0
+    origin = typing.get_origin(hint)
+    if origin in (list, Sequence) or hint is list:
+        return []
+    if origin in (dict, Mapping) or hint is dict:
+        return {}
+    if isinstance(hint, type) and _types.is_output_type(hint):
+        return {
+            inner: _made(subject, f"{key}.{inner}", inner_hint, arn, identifier)
+            for inner, inner_hint in _raw_hints(hint).items()
+            if not _is_optional(inner_hint)
+        }
+    if typing.get_origin(hint) is typing.Union:
+        return _made(subject, key, typing.get_args(hint)[0], arn, identifier)
+    return _text(subject, key, arn, identifier)
+
+
+def _text(subject: _Subject, key: str, arn: str, identifier: str) -> str:
+    leaf = key.rsplit(".", 1)[-1]
+    lower = leaf.lower()
+    place = subject.place
+    if leaf == "arn":
+        return arn
+    if leaf == "id":
+        return identifier
+    if leaf == "region":
+        return place.region
+    if leaf == "availabilityZone":
+        return f"{place.region}a"
+    if leaf in ("name", "bucket"):
+        return subject.given(leaf)
+    if leaf in ("ownerId", "accountId", "registryId", "owner"):
+        return place.account
+    if leaf.endswith(("AccountId", "OwnerId")):
+        return place.account
+    if leaf in ("hostedZoneId", "zoneId"):
+        return "Z" + subject.hex(key, 13).upper()
+    if leaf == "uniqueId":
+        return "AROA" + subject.hex(key, 17).upper()
+    if leaf == "vpcId":
+        return f"vpc-{subject.hex(key, 17)}"
+    if leaf.endswith(("Arn", "ARN")):
+        return (
+            f"arn:{place.partition}:{_service(subject.type)}:{place.region}:{place.account}:{leaf[:-3]}/{subject.name}"
+        )
+    if lower.endswith(("url", "endpoint")):
+        return f"https://{subject.hex(key, 12)}.{_service(subject.type)}.{place.region}.{place.dns_suffix}"
+    if lower.endswith(("dnsname", "domainname", "domain")):
+        return (
+            f"{subject.name.lower()}-{subject.hex(key, 9)}.{place.region}.{_service(subject.type)}.{place.dns_suffix}"
+        )
+    if lower.endswith(("ip", "ipaddress")):
+        return f"10.0.{int(subject.hex(key, 2), 16)}.{int(subject.hex(key + 'b', 2), 16)}"
+    if lower.endswith(("date", "time", "createdat")):
+        return "2026-01-01T00:00:00Z"
+    if leaf.endswith("Id"):
+        return subject.hex(key, 17)
+    return f"{subject.name}-{subject.hex(key, 7)}"
+
+
+def _service(token: str) -> str:
+    module = token.split(":")[1].split("/")[0] if token.count(":") > 1 else ""
+    return {"lb": "elasticloadbalancing", "alb": "elasticloadbalancing", "cloudwatch": "monitoring"}.get(module, module)
+
+
+# ARN forms: partition, region and account come from the place; {} is filled with the name given or made.
+# Service authorization reference, https://docs.aws.amazon.com/service-authorization/latest/reference/
+_ARNS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "aws:acm/certificate:Certificate": ("acm:{region}:{account}:certificate/{uuid}", ()),
+    "aws:appautoscaling/policy:Policy": (
+        "autoscaling:{region}:{account}:scalingPolicy:{uuid}:resource/ecs/{0}:policyName/{1}",
+        ("resourceId", "name"),
+    ),
+    "aws:appautoscaling/target:Target": (
+        "application-autoscaling:{region}:{account}:scalable-target/{hex}",
+        (),
+    ),
+    "aws:cloudtrail/trail:Trail": ("cloudtrail:{region}:{account}:trail/{0}", ("name",)),
+    "aws:cloudwatch/dashboard:Dashboard": ("cloudwatch::{account}:dashboard/{0}", ("dashboardName",)),
+    "aws:cloudwatch/eventBus:EventBus": ("events:{region}:{account}:event-bus/{0}", ("name",)),
+    "aws:cloudwatch/eventRule:EventRule": ("events:{region}:{account}:rule/{0}", ("name",)),
+    "aws:cloudwatch/logGroup:LogGroup": ("logs:{region}:{account}:log-group:{0}", ("name",)),
+    "aws:cloudwatch/metricAlarm:MetricAlarm": ("cloudwatch:{region}:{account}:alarm:{0}", ("name",)),
+    "aws:codedeploy/application:Application": ("codedeploy:{region}:{account}:application:{0}", ("name",)),
+    "aws:codedeploy/deploymentConfig:DeploymentConfig": (
+        "codedeploy:{region}:{account}:deploymentconfig:{0}",
+        ("deploymentConfigName",),
+    ),
+    "aws:codedeploy/deploymentGroup:DeploymentGroup": (
+        "codedeploy:{region}:{account}:deploymentgroup:{0}/{1}",
+        ("appName", "deploymentGroupName"),
+    ),
+    "aws:codepipeline/pipeline:Pipeline": ("codepipeline:{region}:{account}:{0}", ("name",)),
+    "aws:dynamodb/table:Table": ("dynamodb:{region}:{account}:table/{0}", ("name",)),
+    "aws:ec2/securityGroup:SecurityGroup": ("ec2:{region}:{account}:security-group/{id}", ()),
+    "aws:ec2/subnet:Subnet": ("ec2:{region}:{account}:subnet/{id}", ()),
+    "aws:ec2/vpc:Vpc": ("ec2:{region}:{account}:vpc/{id}", ()),
+    "aws:ec2/vpcEndpoint:VpcEndpoint": ("ec2:{region}:{account}:vpc-endpoint/{id}", ()),
+    "aws:ecr/repository:Repository": ("ecr:{region}:{account}:repository/{0}", ("name",)),
+    "aws:ecs/capacityProvider:CapacityProvider": ("ecs:{region}:{account}:capacity-provider/{0}", ("name",)),
+    "aws:ecs/cluster:Cluster": ("ecs:{region}:{account}:cluster/{0}", ("name",)),
+    "aws:ecs/service:Service": ("ecs:{region}:{account}:service/{cluster}/{0}", ("name",)),
+    "aws:ecs/taskDefinition:TaskDefinition": ("ecs:{region}:{account}:task-definition/{0}:1", ("family",)),
+    "aws:iam/group:Group": ("iam::{account}:group{path}{0}", ("name",)),
+    "aws:iam/instanceProfile:InstanceProfile": ("iam::{account}:instance-profile{path}{0}", ("name",)),
+    "aws:iam/openIdConnectProvider:OpenIdConnectProvider": ("iam::{account}:oidc-provider/{host}", ("url",)),
+    "aws:iam/policy:Policy": ("iam::{account}:policy{path}{0}", ("name",)),
+    "aws:iam/role:Role": ("iam::{account}:role{path}{0}", ("name",)),
+    "aws:iam/user:User": ("iam::{account}:user{path}{0}", ("name",)),
+    "aws:kms/alias:Alias": ("kms:{region}:{account}:{0}", ("name",)),
+    "aws:kms/key:Key": ("kms:{region}:{account}:key/{uuid}", ()),
+    "aws:lambda/function:Function": ("lambda:{region}:{account}:function:{0}", ("name",)),
+    "aws:lambda/layerVersion:LayerVersion": ("lambda:{region}:{account}:layer:{0}:1", ("layerName",)),
+    "aws:lb/listener:Listener": (
+        "elasticloadbalancing:{region}:{account}:listener/app/{0}/{hex}/{hex2}",
+        ("name",),
+    ),
+    "aws:lb/listenerRule:ListenerRule": (
+        "elasticloadbalancing:{region}:{account}:listener-rule/app/{0}/{hex}/{hex2}/{hex3}",
+        ("name",),
+    ),
+    "aws:lb/loadBalancer:LoadBalancer": (
+        "elasticloadbalancing:{region}:{account}:loadbalancer/app/{0}/{hex}",
+        ("name",),
+    ),
+    "aws:lb/targetGroup:TargetGroup": (
+        "elasticloadbalancing:{region}:{account}:targetgroup/{0}/{hex}",
+        ("name",),
+    ),
+    "aws:s3/bucket:Bucket": ("s3:::{0}", ("bucket",)),
+    "aws:s3/bucketObject:BucketObject": ("s3:::{0}/{1}", ("bucket", "key")),
+    "aws:s3/bucketObjectv2:BucketObjectv2": ("s3:::{0}/{1}", ("bucket", "key")),
+    "aws:s3/bucketV2:BucketV2": ("s3:::{0}", ("bucket",)),
+    "aws:scheduler/schedule:Schedule": ("scheduler:{region}:{account}:schedule/{group}/{0}", ("name",)),
+    "aws:secretsmanager/secret:Secret": ("secretsmanager:{region}:{account}:secret:{0}-{suffix}", ("name",)),
+    "aws:sns/topic:Topic": ("sns:{region}:{account}:{0}", ("name",)),
+    "aws:sqs/queue:Queue": ("sqs:{region}:{account}:{0}", ("name",)),
+    "aws:ssm/parameter:Parameter": ("ssm:{region}:{account}:parameter/{bare}", ("name",)),
+}
+
+# Ids of EC2's own form: a prefix and seventeen hexadecimal digits.
+_EC2_PREFIXES = {
+    "aws:ec2/eip:Eip": "eipalloc",
+    "aws:ec2/instance:Instance": "i",
+    "aws:ec2/internetGateway:InternetGateway": "igw",
+    "aws:ec2/natGateway:NatGateway": "nat",
+    "aws:ec2/networkAcl:NetworkAcl": "acl",
+    "aws:ec2/networkInterface:NetworkInterface": "eni",
+    "aws:ec2/route:Route": "r",
+    "aws:ec2/routeTable:RouteTable": "rtb",
+    "aws:ec2/routeTableAssociation:RouteTableAssociation": "rtbassoc",
+    "aws:ec2/securityGroup:SecurityGroup": "sg",
+    "aws:ec2/subnet:Subnet": "subnet",
+    "aws:ec2/vpc:Vpc": "vpc",
+    "aws:ec2/vpcEndpoint:VpcEndpoint": "vpce",
+    "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": "sgr",
+    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": "sgr",
+}
+
+# The inputs by which a provider names these types; their id is that name.
+_ID_IS = {
+    "aws:cloudtrail/trail:Trail": "arn",
+    "aws:cloudwatch/eventRule:EventRule": "name",
+    "aws:cloudwatch/logGroup:LogGroup": "name",
+    "aws:cloudwatch/metricAlarm:MetricAlarm": "name",
+    "aws:codepipeline/pipeline:Pipeline": "name",
+    "aws:dynamodb/table:Table": "name",
+    "aws:ecr/repository:Repository": "name",
+    "aws:ecs/taskDefinition:TaskDefinition": "family",
+    "aws:iam/group:Group": "name",
+    "aws:iam/instanceProfile:InstanceProfile": "name",
+    "aws:iam/role:Role": "name",
+    "aws:iam/user:User": "name",
+    "aws:kms/alias:Alias": "name",
+    "aws:lambda/function:Function": "name",
+    "aws:s3/bucket:Bucket": "bucket",
+    "aws:s3/bucketObject:BucketObject": "key",
+    "aws:s3/bucketObjectv2:BucketObjectv2": "key",
+    "aws:s3/bucketV2:BucketV2": "bucket",
+    "aws:ssm/parameter:Parameter": "name",
+}
+
+
+def _arn(subject: _Subject) -> str:
+    form, keys = _ARNS.get(subject.type, (f"{_service(subject.type)}:{{region}}:{{account}}:{{kind}}/{{0}}", ("name",)))
+    kind = subject.type.rsplit(":", 1)[-1]
+    names = [subject.given(key) for key in keys]
+    path = subject.inputs.get("path")
+    cluster = str(subject.inputs.get("cluster") or "default")
+    body = form.format(
+        *names,
+        region=subject.place.region,
+        account=subject.place.account,
+        kind=kind[:1].lower() + kind[1:],
+        id=_ec2_id(subject),
+        uuid=_uuid(subject),
+        hex=subject.hex("arn", 16),
+        hex2=subject.hex("arn2", 16),
+        hex3=subject.hex("arn3", 16),
+        suffix=subject.hex("suffix", 6),
+        path=path if isinstance(path, str) and path else "/",
+        cluster=cluster.rsplit("/", 1)[-1],
+        group=subject.inputs.get("groupName") or "default",
+        host=names[0].removeprefix("https://") if names else "",
+        bare=names[0].removeprefix("/") if names else "",
+    )
+    return f"arn:{subject.place.partition}:{body}"
+
+
+def _uuid(subject: _Subject) -> str:
+    digits = subject.hex("uuid", 32)
+    return "-".join((digits[:8], digits[8:12], "4" + digits[13:16], "a" + digits[17:20], digits[20:]))
+
+
+def _ec2_id(subject: _Subject) -> str:
+    prefix = _EC2_PREFIXES.get(subject.type)
+    if subject.id:
+        return subject.id
+    return f"{prefix}-{subject.hex('id', 17)}" if prefix else subject.hex("id", 17)
+
+
+def _identifier(subject: _Subject, arn: str) -> str:
+    if subject.type.startswith("pulumi:providers:"):
+        return _uuid(subject)
+    if subject.type in _EC2_PREFIXES:
+        return _ec2_id(subject)
+    if subject.type == "aws:sqs/queue:Queue":
+        place = subject.place
+        return f"https://sqs.{place.region}.{place.dns_suffix}/{place.account}/{subject.given('name')}"
+    if subject.type == "aws:kms/key:Key":
+        return _uuid(subject)
+    key = _ID_IS.get(subject.type)
+    if key is not None and key != "arn":
+        return subject.given(key)
+    if key == "arn" or "arn" in computed(subject.type):
+        return arn
+    return f"{subject.name}-{subject.hex('id', 7)}"
+
+
+def _load_balancer_name(subject: _Subject) -> str:
+    return f"{subject.given('name')}-{subject.hex('dns', 9)}.{subject.place.region}.elb.{subject.place.dns_suffix}"
+
+
+_SPECIAL: dict[tuple[str, str], Any] = {
+    ("aws:ecr/repository:Repository", "repositoryUrl"): lambda s: (
+        f"{s.place.account}.dkr.ecr.{s.place.region}.{s.place.dns_suffix}/{s.given('name')}"
+    ),
+    ("aws:ecs/taskDefinition:TaskDefinition", "revision"): lambda _: 1,
+    ("aws:ecs/taskDefinition:TaskDefinition", "arnWithoutRevision"): lambda s: _arn(s).rsplit(":", 1)[0],
+    ("aws:kms/key:Key", "keyId"): _uuid,
+    ("aws:lambda/function:Function", "version"): lambda _: "$LATEST",
+    ("aws:lambda/function:Function", "invokeArn"): lambda s: (
+        f"arn:{s.place.partition}:apigateway:{s.place.region}:lambda:path/2015-03-31/functions/{_arn(s)}/invocations"
+    ),
+    ("aws:lambda/function:Function", "qualifiedArn"): lambda s: f"{_arn(s)}:$LATEST",
+    ("aws:lb/loadBalancer:LoadBalancer", "arnSuffix"): lambda s: _arn(s).split(":loadbalancer/", 1)[1],
+    ("aws:lb/loadBalancer:LoadBalancer", "dnsName"): _load_balancer_name,
+    ("aws:lb/targetGroup:TargetGroup", "arnSuffix"): lambda s: _arn(s).rsplit(":", 1)[1],
+    ("aws:s3/bucket:Bucket", "bucketDomainName"): lambda s: f"{s.given('bucket')}.s3.{s.place.dns_suffix}",
+    ("aws:s3/bucket:Bucket", "bucketRegionalDomainName"): lambda s: (
+        f"{s.given('bucket')}.s3.{s.place.region}.{s.place.dns_suffix}"
+    ),
+    ("aws:sqs/queue:Queue", "url"): lambda s: _identifier(s, ""),
+}
+
+
+def all_outputs(token: str) -> tuple[str, ...]:
+    """Every output property of a type, by the provider's name."""
+    cls = resource_class(token)
+    return () if cls is None else tuple(_raw_hints(cls))
+
+
+# -- components that a plugin constructs ----------------------------------------------------------------------
+
+
+def remote_outputs(token: str, name: str, urn: str, inputs: Mapping[str, Any], place: Place) -> dict[str, Any]:
+    """The outputs of a component that a provider plugin would construct, for which no children are made.
+
+    Lists of ids get as many entries as there are availability zones asked for (three where it is not said).
+    """
+    subject = _Subject(token, name, urn, inputs, place)
+    cls = resource_class(token)
+    zones = inputs.get("numberOfAvailabilityZones")
+    count = int(zones) if isinstance(zones, int | float) else 3
+    result: dict[str, Any] = {}
+    for key, hint in (_raw_hints(cls) if cls is not None else {}).items():
+        kind = _inside_output(hint)
+        result[key] = _remote_value(subject, key, kind, count)
+    return {key: value for key, value in result.items() if value is not None}
+
+
+_REMOTE_PREFIXES = {"vpc": "vpc", "subnet": "subnet", "securitygroup": "sg", "natgateway": "nat"}
+
+
+def _remote_value(subject: _Subject, key: str, hint: Any, count: int) -> Any:
+    lower = key.lower()
+    prefix = next((p for word, p in _REMOTE_PREFIXES.items() if lower.startswith(word) or word in lower), None)
+    if lower.endswith("ids") and typing.get_origin(hint) in (list, Sequence):
+        return [f"{prefix or 'id'}-{subject.hex(f'{key}{i}', 17)}" for i in range(count)]
+    if hint is str and lower.endswith("id"):
+        return f"{prefix or 'id'}-{subject.hex(key, 17)}"
+    if typing.get_origin(hint) in (list, Sequence):
+        return []
+    if hint is str:
+        return _text(subject, key, _arn(subject), _ec2_id(subject))
+    return None
+
+
+def forget_classes() -> None:
+    """Forget the classes that a program defined, so that the next run finds its own."""
+    for token, cls in list(_classes.items()):
+        if (
+            sys.modules.get(cls.__module__) is None
+            or getattr(sys.modules[cls.__module__], cls.__name__, None) is not cls
+        ):
+            del _classes[token]
