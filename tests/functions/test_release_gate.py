@@ -1,9 +1,14 @@
 """The Verify stage as CodePipeline sees it: a job goes in, one answer comes out."""
 
 import json
+import logging
+import time
 
+import pytest
+
+from functions import images, release_gate
 from tests.functions import world as w
-from tests.functions.world import COMMIT, REGISTRY, TASKDEF, both, uri
+from tests.functions.world import APPSPEC, COMMIT, REGISTRY, RELEASE, TASKDEF, both, context, template, uri
 
 
 def test_a_good_release_is_pinned_rendered_and_described(world):
@@ -21,7 +26,7 @@ def test_a_good_release_is_pinned_rendered_and_described(world):
     }
     files = world.released()
     assert sorted(files) == ["appspec.yaml", "imagedefinitions.json", "taskdef.json"]
-    assert files["appspec.yaml"].decode() == w.APPSPEC
+    assert files["appspec.yaml"].decode() == APPSPEC
     assert json.loads(files["imagedefinitions.json"]) == [
         {"name": name, "imageUri": f"{REGISTRY}/prod/api/{name}@{digests[name]}"} for name in ("nginx", "app")
     ]
@@ -61,3 +66,616 @@ def test_a_tag_with_the_digest_it_stands_for_is_accepted(world):
     operation, _ = world.gate(both(app=f"{uri('app')}@{digests['app']}"))
 
     assert operation == "PutJobSuccessResult"
+
+
+def test_containers_of_two_commits_are_both_named(world):
+    world.push_good()
+    world.push_good("f" * 40)
+
+    _, body = world.gate(both(app=uri("app", "f" * 40)))
+
+    assert body["outputVariables"]["commit"] == f"nginx={COMMIT}, app={'f' * 40}"
+
+
+def test_a_rolling_service_needs_no_appspec(world):
+    world.push_good()
+    world.put("Template", template({**RELEASE, "strategy": "rolling"}, appspec=None))
+
+    world.gate(both())
+
+    assert sorted(world.released()) == ["imagedefinitions.json", "taskdef.json"]
+
+
+def test_a_side_car_that_infrastructure_pins_keeps_its_image(world):
+    world.push_good()
+    side_car = {"name": "agent", "image": "public.ecr.aws/agent@sha256:1", "essential": False}
+    containers = [*TASKDEF["containerDefinitions"], side_car]
+    world.put("Template", template(taskdef={**TASKDEF, "containerDefinitions": containers}))
+
+    world.gate(both())
+
+    assert json.loads(world.released()["taskdef.json"])["containerDefinitions"][2] == side_car
+
+
+def test_the_artifact_is_encrypted_with_the_pipelines_own_key(world):
+    world.push_good()
+    puts = []
+    world.watch("s3", "PutObject", puts.append)
+
+    world.gate(both(), key="arn:aws:kms:ap-northeast-1:123456789012:key/1")
+
+    headers = puts[-1]["headers"]
+    assert headers["x-amz-server-side-encryption"] == "aws:kms"
+    assert headers["x-amz-server-side-encryption-aws-kms-key-id"] == "arn:aws:kms:ap-northeast-1:123456789012:key/1"
+
+
+def test_artifacts_are_read_and_written_with_the_jobs_credentials(world):
+    world.push_good()
+    signed = []
+    world.watch_signed("s3", lambda request: signed.append(request.headers["Authorization"]))
+
+    world.gate(both())
+
+    # Two artifacts read, one written.
+    assert len(signed) == 3
+    assert all("Credential=ASIAJOBACCESSKEY/" in bytes(one).decode() for one in signed)
+
+
+def test_the_jobs_credentials_stand_in_no_log_and_no_answer(world, caplog, capfd):
+    caplog.set_level(logging.DEBUG, logger="functions")
+    world.push_good()
+    world.gate(both())
+    world.gate(b"")
+    world.fail("ecr", "BatchGetImage", "AccessDeniedException", message="not allowed")
+    world.gate(both())
+    world.gate(both(), outputArtifacts=[])
+
+    said = caplog.text + "".join(capfd.readouterr()) + json.dumps(world.answers)
+
+    assert len(world.answers) == 4
+    for secret in w.CREDENTIALS.values():
+        assert secret not in said
+
+
+def test_a_job_prints_without_its_credentials():
+    job = release_gate.read_job({"id": "1", "data": w.World.job_data()})
+
+    assert "the-job-secret" not in repr(job)
+    assert "the-job-secret" in job.credentials.values()
+
+
+class TestArchitecture:
+    def test_an_image_without_the_tasks_architecture_is_refused(self, world):
+        world.push_good()
+        world.push_index("app", "prod-" + "b" * 40, machines=("amd64",))
+
+        said = world.refused(both(app=uri("app", "b" * 40)))
+
+        assert said == (
+            f"Container app: prod/api/app:prod-{'b' * 40} runs on linux/amd64; the task runs on linux/arm64, so build "
+            "it with --platform linux/arm64 under a new commit."
+        )
+
+    def test_attestations_in_an_index_do_not_count_as_platforms(self, world):
+        world.push_good()
+        unknown = {"architecture": "unknown", "os": "unknown"}
+        attestation = {"mediaType": w.MANIFEST, "digest": w.sha("a"), "size": 1, "platform": unknown}
+        provenance = {
+            "mediaType": w.MANIFEST,
+            "digest": w.sha("b"),
+            "size": 1,
+            "annotations": {"vnd.docker.reference.type": "attestation-manifest"},
+        }
+        _, children = world.push_index("app", "prod-" + "b" * 40, extra=[attestation, provenance])
+        world.scanned("app", children["arm64"])
+
+        operation, _ = world.gate(both(app=uri("app", "b" * 40)))
+
+        assert operation == "PutJobSuccessResult"
+
+    def test_an_index_of_attestations_alone_is_refused(self, world):
+        world.push_good()
+        unknown = {"architecture": "unknown", "os": "unknown"}
+        attestation = {"mediaType": w.MANIFEST, "digest": w.sha("a"), "size": 1, "platform": unknown}
+        world.push_index("app", "prod-" + "b" * 40, machines=(), extra=[attestation])
+
+        assert "runs on no platform at all" in world.refused(both(app=uri("app", "b" * 40)))
+
+    def test_a_single_manifest_is_judged_by_its_configuration(self, world):
+        world.push_good()
+        good = world.push_image("app", "prod-" + "b" * 40, "arm64")
+        world.scanned("app", good)
+        world.push_image("app", "prod-" + "c" * 40, "amd64")
+
+        operation, _ = world.gate(both(app=uri("app", "b" * 40)))
+        said = world.refused(both(app=uri("app", "c" * 40)))
+
+        assert operation == "PutJobSuccessResult"
+        assert "runs on linux/amd64" in said
+
+    def test_a_manifest_in_an_index_that_names_no_platform_is_judged_by_its_configuration(self, world):
+        world.push_good()
+        child = world.push_image("app", None, "arm64", "quiet")
+        world.scanned("app", child)
+        silent = {"mediaType": w.MANIFEST, "digest": child, "size": 1}
+        world.push_index("app", "prod-" + "b" * 40, machines=("amd64",), extra=[silent])
+
+        operation, _ = world.gate(both(app=uri("app", "b" * 40)))
+
+        assert operation == "PutJobSuccessResult"
+
+    def test_an_image_for_windows_is_refused(self, world):
+        world.push_good()
+        world.push_image("app", "prod-" + "b" * 40, "arm64", os="windows")
+
+        assert "runs on windows/arm64" in world.refused(both(app=uri("app", "b" * 40)))
+
+    def test_a_configuration_that_is_not_the_promised_one_is_refused(self, world):
+        world.push_good()
+        world.push_image("app", "prod-" + "b" * 40, "arm64")
+        world.blobs = dict.fromkeys(world.blobs, b'{"os": "linux", "architecture": "arm64"}')
+
+        assert "is not the sha256:" in world.refused(both(app=uri("app", "b" * 40)))
+
+    def test_a_configuration_that_cannot_be_fetched_is_no_verdict_on_the_image(self, world, monkeypatch):
+        world.push_good()
+        world.push_image("app", "prod-" + "b" * 40, "arm64")
+
+        def broken(address, cap):
+            raise TimeoutError
+
+        monkeypatch.setattr(images, "fetch", broken)
+
+        _, body = world.gate(both(app=uri("app", "b" * 40)))
+
+        assert body["failureDetails"]["type"] == "SystemUnavailable"
+        assert "could not be fetched" in body["failureDetails"]["message"]
+
+    @pytest.mark.parametrize(
+        ("manifest", "says"),
+        [
+            ({"config": {"mediaType": "application/vnd.cncf.helm.config.v1+json"}}, "is not a container image"),
+            ({"schemaVersion": 2}, "is not a container image"),
+            ([], "must be an object"),
+            ("{", "is not JSON"),
+            ({"manifests": "none"}, "no platform at all"),
+            ({"manifests": [7, {"platform": 7, "mediaType": w.INDEX}]}, "no platform at all"),
+        ],
+    )
+    def test_what_is_no_image_is_refused(self, world, manifest, says):
+        world.push_good()
+        text = manifest if isinstance(manifest, str) else json.dumps(manifest)
+        found = {"imageId": {"imageDigest": w.sha(text)}, "imageManifest": text}
+        world.reply("ecr", "BatchGetImage", 200, {"images": [found]})
+
+        assert says in world.refused(both())
+
+
+class TestScan:
+    def test_findings_at_the_threshold_are_refused_and_counted(self, world):
+        world.push_good()
+        _, children = world.push_index("app", "prod-" + "b" * 40)
+        world.scanned("app", children["arm64"], {"CRITICAL": 2, "HIGH": 5, "MEDIUM": 9})
+
+        said = world.refused(both(app=uri("app", "b" * 40)))
+
+        assert said == (
+            f"Container app: prod/api/app:prod-{'b' * 40} has 2 CRITICAL and 5 HIGH findings; prod allows none at HIGH "
+            "or above, so mend them and hand over a new commit."
+        )
+
+    def test_findings_of_another_architecture_than_the_tasks_do_not_count(self, world):
+        world.push_good()
+        _, children = world.push_index("app", "prod-" + "b" * 40)
+        world.scanned("app", children["arm64"])
+        world.scanned("app", children["amd64"], {"CRITICAL": 1})
+
+        operation, _ = world.gate(both(app=uri("app", "b" * 40)))
+
+        assert operation == "PutJobSuccessResult"
+
+    @pytest.mark.parametrize(
+        ("threshold", "counts", "refused"),
+        [
+            ("CRITICAL", {"HIGH": 9}, False),
+            ("CRITICAL", {"CRITICAL": 1}, True),
+            ("MEDIUM", {"LOW": 9, "UNDEFINED": 3}, False),
+            ("MEDIUM", {"CRITICAL": 1}, True),
+            ("LOW", {"INFORMATIONAL": 4, "UNTRIAGED": 1}, False),
+            ("LOW", {"LOW": 1}, True),
+            ("NONE", {"CRITICAL": 99}, False),
+        ],
+    )
+    def test_the_threshold_is_the_lowest_severity_that_refuses(self, world, threshold, counts, refused):
+        world.push_good()
+        world.put("Template", template({**RELEASE, "scan": {"threshold": threshold, "unsupported": "refuse"}}))
+        _, children = world.push_index("app", "prod-" + "b" * 40)
+        world.scanned("app", children["arm64"], counts, status="ACTIVE")
+
+        operation, body = world.gate(both(app=uri("app", "b" * 40)))
+
+        assert (operation == "PutJobFailureResult") is refused
+        if not refused:
+            assert "no findings" not in body["outputVariables"]["scan"].partition("app: ")[2]
+
+    def test_a_pending_scan_is_waited_for_by_continuation_and_never_by_sleeping(self, world, monkeypatch):
+        digests = world.push_good()
+        _, children = world.push_index("app", "prod-" + "b" * 40)
+        world.scanned("app", children["arm64"], status="IN_PROGRESS")
+        monkeypatch.setattr(time, "sleep", pytest.fail)
+
+        operation, waiting = world.gate(both(app=uri("app", "b" * 40)))
+        token = waiting["continuationToken"]
+        world.scanned("app", children["arm64"], {"LOW": 1})
+        after, body = world.gate(number=2, token=token)
+
+        assert operation == "PutJobSuccessResult"
+        assert waiting["executionDetails"]["summary"] == "Waiting for the scan of app."
+        # The API takes no variables beside a token.
+        assert "outputVariables" not in waiting
+        assert after == "PutJobSuccessResult"
+        assert body["outputVariables"]["scan"] == "nginx: no findings; app: 1 LOW"
+        assert body["outputVariables"]["digests"].startswith(f"nginx={digests['nginx']}")
+
+    def test_nothing_is_written_while_a_scan_is_pending(self, world):
+        world.push_good()
+        _, children = world.push_index("app", "prod-" + "b" * 40)
+        world.scanned("app", children["arm64"], status="PENDING")
+
+        world.gate(both(app=uri("app", "b" * 40)))
+
+        assert world.released() is None
+
+    def test_the_wait_for_a_scan_has_an_end(self, world, monkeypatch):
+        world.push_good()
+        _, children = world.push_index("app", "prod-" + "b" * 40)
+        world.scanned("app", children["arm64"], status="IN_PROGRESS")
+        began = time.time()
+        _, first = world.gate(both(app=uri("app", "b" * 40)))
+
+        monkeypatch.setattr(time, "time", lambda: began + 29 * 60)
+        _, second = world.gate(token=first["continuationToken"])
+        monkeypatch.setattr(time, "time", lambda: began + 31 * 60)
+        said = world.refused(token=second["continuationToken"])
+
+        assert json.loads(second["continuationToken"]) == json.loads(first["continuationToken"])
+        assert "is IN_PROGRESS after 30 minutes" in said
+
+    def test_a_scan_that_has_not_begun_gets_a_moment_and_then_counts_as_off(self, world, monkeypatch):
+        world.push_good()
+        world.push_index("app", "prod-" + "b" * 40)
+        began = time.time()
+
+        _, waiting = world.gate(both(app=uri("app", "b" * 40)))
+        monkeypatch.setattr(time, "time", lambda: began + 121)
+        said = world.refused(token=waiting["continuationToken"])
+
+        assert "has no scan result: NOT_SCANNED" in said
+        assert "switch scanning on" in said
+
+    @pytest.mark.parametrize(
+        "status",
+        [
+            "FAILED",
+            "UNSUPPORTED_IMAGE",
+            "SCAN_ELIGIBILITY_EXPIRED",
+            "FINDINGS_UNAVAILABLE",
+            "LIMIT_EXCEEDED",
+            "IMAGE_SIZE_EXCEEDED",
+        ],
+    )
+    @pytest.mark.parametrize("unsupported", ["allow", "refuse"])
+    def test_an_image_that_cannot_be_scanned_is_treated_as_the_contract_says(self, world, status, unsupported):
+        world.push_good()
+        world.put("Template", template({**RELEASE, "scan": {"threshold": "HIGH", "unsupported": unsupported}}))
+        _, children = world.push_index("app", "prod-" + "b" * 40)
+        world.scanned("app", children["arm64"], status=status, description="UnsupportedImageError: no packages.")
+
+        operation, body = world.gate(both(app=uri("app", "b" * 40)))
+
+        if unsupported == "allow":
+            assert body["outputVariables"]["scan"].endswith(f"app: no result ({status})")
+        else:
+            assert operation == "PutJobFailureResult"
+            assert f"{status} (UnsupportedImageError: no packages)" in body["failureDetails"]["message"]
+
+    def test_an_archived_image_is_refused_whatever_the_contract_says(self, world):
+        world.push_good()
+        world.put("Template", template({**RELEASE, "scan": {"threshold": "NONE", "unsupported": "allow"}}))
+        _, children = world.push_index("app", "prod-" + "b" * 40)
+        world.scanned("app", children["arm64"], status="IMAGE_ARCHIVED")
+
+        assert "is archived" in world.refused(both(app=uri("app", "b" * 40)))
+
+    def test_without_a_threshold_nobody_waits(self, world):
+        world.push_good()
+        world.put("Template", template({**RELEASE, "scan": {"threshold": "NONE", "unsupported": "refuse"}}))
+        _, children = world.push_index("app", "prod-" + "b" * 40)
+        world.scanned("app", children["arm64"], status="IN_PROGRESS")
+
+        _, body = world.gate(both(app=uri("app", "b" * 40)))
+
+        assert body["outputVariables"]["scan"].endswith("app: no result (IN_PROGRESS)")
+
+
+class TestChanges:
+    def test_each_container_is_compared_with_the_primary_task_set(self, world):
+        world.push_good()
+        before = world.push_good("0" * 40)
+        world.run(before, controller="CODE_DEPLOY")
+
+        _, body = world.gate(both(nginx=uri("nginx", "0" * 40)))
+
+        assert body["outputVariables"]["changes"] == "nginx unchanged (prod-0000000); app prod-0000000 -> prod-1a2b3c4"
+
+    def test_a_rolling_service_is_compared_by_its_own_task_definition(self, world):
+        world.put("Template", template({**RELEASE, "strategy": "rolling"}, appspec=None))
+        world.push_good()
+        before = world.push_good("0" * 40)
+        world.run(before, controller="ECS")
+
+        _, body = world.gate(both())
+
+        assert body["outputVariables"]["changes"] == (
+            "nginx prod-0000000 -> prod-1a2b3c4; app prod-0000000 -> prod-1a2b3c4"
+        )
+
+    def test_a_running_image_that_the_registry_forgot_is_named_by_its_digest(self, world):
+        world.push_good()
+        gone = {"nginx": "sha256:" + "9" * 64, "app": "sha256:" + "8" * 64}
+        world.run(gone, controller="CODE_DEPLOY")
+
+        _, body = world.gate(both())
+
+        assert "app 888888888888 -> prod-1a2b3c4" in body["outputVariables"]["changes"]
+
+    def test_settings_that_differ_are_named_without_their_values(self, world):
+        before = world.push_good("0" * 40)
+        world.push_good()
+        world.run(before, controller="CODE_DEPLOY")
+        containers = [
+            TASKDEF["containerDefinitions"][0],
+            {**TASKDEF["containerDefinitions"][1], "environment": [{"name": "KEY", "value": "hidden"}]},
+        ]
+        world.put("Template", template(taskdef={**TASKDEF, "cpu": "1024", "containerDefinitions": containers}))
+
+        _, body = world.gate(both())
+
+        said = body["outputVariables"]["changes"]
+        assert said.endswith("; task settings changed: cpu; app settings changed: environment")
+        assert "hidden" not in said
+
+    def test_variables_stay_small_enough_for_an_approvals_text(self):
+        names = [f"container-{number:02}" for number in range(40)]
+        pinned = [
+            images.PinnedImage(
+                container=name, repository="r", tag="prod-" + "a" * 40, commit="a" * 40, digest=w.sha(name), runs=()
+            )
+            for name in names
+        ]
+
+        variables = release_gate._variables(pinned, [], "x" * 5_000)
+
+        assert all(len(value) <= 900 for value in variables.values())
+
+
+class TestTemplate:
+    @pytest.mark.parametrize(
+        ("changed", "says"),
+        [
+            ({"version": 2}, "has 2 at version"),
+            ({"version": None}, "has nothing at version"),
+            ({"environment": "Prod"}, "at environment"),
+            ({"production": "yes"}, '"yes" at production'),
+            ({"account": "12345"}, '"12345" at account'),
+            ({"region": "tokyo"}, '"tokyo" at region'),
+            ({"service": ""}, "at service"),
+            ({"cluster": None}, "nothing at cluster"),
+            ({"ecsService": 7}, "7 at ecsService"),
+            ({"strategy": "canary"}, '"canary" at strategy; allowed is blue-green or rolling'),
+            ({"architecture": "arm64"}, '"arm64" at architecture; allowed is ARM64 or X86_64'),
+            ({"containers": {}}, "at containers"),
+            ({"containers": {"app": {}}}, "nothing at containers.app.repository"),
+            ({"containers": {"a b": {"repository": "x"}}}, '"a b" at containers'),
+            ({"scan": None}, "nothing at scan"),
+            ({"scan": {"threshold": "high", "unsupported": "allow"}}, '"high" at scan.threshold'),
+            ({"scan": {"threshold": "HIGH"}}, "nothing at scan.unsupported"),
+        ],
+    )
+    def test_a_wrong_contract_is_named_by_its_key(self, world, changed, says):
+        world.put("Template", template({**RELEASE, **changed}))
+
+        _, body = world.gate(both())
+
+        assert says in body["failureDetails"]["message"]
+        assert body["failureDetails"]["type"] == "ConfigurationError"
+
+    @pytest.mark.parametrize(
+        ("appspec", "says"),
+        [
+            (None, "appspec.yaml is missing"),
+            (APPSPEC.replace("<TASK_DEFINITION>", "arn:aws:ecs:x"), "<TASK_DEFINITION> 0 times"),
+            (APPSPEC + "# <TASK_DEFINITION>\n", None),
+            (APPSPEC + "Hooks: <TASK_DEFINITION>\n", "2 times"),
+            (APPSPEC.partition("        CapacityProviderStrategy")[0], "lacks CapacityProviderStrategy"),
+            (APPSPEC.replace("        Cap", "        # Cap"), "lacks CapacityProviderStrategy"),
+            (APPSPEC.partition("\n          - CapacityProvider:")[0] + " []\n", "empty CapacityProviderStrategy"),
+            (b"\xff" + APPSPEC.encode(), "not UTF-8"),
+            ('{"TaskDefinition": "<TASK_DEFINITION>", "CapacityProviderStrategy": [{"Base": 1}]}', None),
+        ],
+    )
+    def test_an_appspec_that_would_lose_something_is_refused(self, world, appspec, says):
+        world.push_good()
+        world.put("Template", template(appspec=appspec))
+
+        operation, body = world.gate(both())
+
+        if says is None:
+            assert operation == "PutJobSuccessResult"
+        else:
+            assert says in body["failureDetails"]["message"]
+            assert body["failureDetails"]["type"] == "ConfigurationError"
+            assert world.released() is None
+
+    @pytest.mark.parametrize(
+        ("containers", "says"),
+        [
+            ("none", "no list of objects"),
+            ([7], "no list of objects"),
+            ([TASKDEF["containerDefinitions"][0]], 'no container "app" with the image <IMAGE>'),
+            ([*TASKDEF["containerDefinitions"], {"name": "db", "image": "<IMAGE>"}], '"db", which release.json'),
+            ([*TASKDEF["containerDefinitions"], TASKDEF["containerDefinitions"][1]], '"app" twice'),
+        ],
+    )
+    def test_a_task_definition_with_other_containers_than_the_contract_is_refused(self, world, containers, says):
+        world.push_good()
+        world.put("Template", template(taskdef={**TASKDEF, "containerDefinitions": containers}))
+
+        assert says in world.refused(both())
+
+    def test_a_template_of_another_service_is_refused(self, world):
+        said = world.refused(both(), service="worker")
+
+        assert said == (
+            "The pipeline's UserParameters name the service \"worker\" and its template is api's; bring the stack up "
+            "again."
+        )
+
+    def test_a_template_with_a_file_too_many_is_refused(self, world):
+        world.put("Template", w.zipped({"release.json": RELEASE, "taskdef.json": TASKDEF, "evil.sh": b""}))
+
+        assert "evil.sh" in world.refused(both())
+
+    def test_a_contract_with_keys_of_a_later_gate_is_read(self, world):
+        world.push_good()
+        world.put("Template", template({**RELEASE, "later": True}))
+
+        operation, _ = world.gate(both())
+
+        assert operation == "PutJobSuccessResult"
+
+
+class TestFaults:
+    @pytest.mark.parametrize(
+        ("code", "status", "kind", "says"),
+        [
+            ("ThrottlingException", 400, "SystemUnavailable", "could not answer BatchGetImage now"),
+            ("ServerException", 500, "SystemUnavailable", "retry the stage"),
+            ("SomethingNew", 503, "SystemUnavailable", "SomethingNew"),
+            ("AccessDeniedException", 400, "PermissionError", "AWS denied BatchGetImage"),
+            ("UnrecognizedClientException", 400, "PermissionError", "did not accept the credentials"),
+            (
+                "InvalidParameterException",
+                400,
+                "JobFailed",
+                "AWS refused BatchGetImage (InvalidParameterException): no",
+            ),
+            ("RepositoryNotFoundException", 400, "ConfigurationError", "repository prod/api/nginx does not exist"),
+        ],
+    )
+    def test_a_fault_of_aws_fails_the_job_in_one_sentence(self, world, code, status, kind, says):
+        world.fail("ecr", "BatchGetImage", code, status)
+
+        _, body = world.gate(both())
+
+        assert body["failureDetails"]["type"] == kind
+        assert says in body["failureDetails"]["message"]
+
+    @pytest.mark.parametrize(
+        ("service", "operation"),
+        [
+            ("s3", "GetObject"),
+            ("s3", "PutObject"),
+            ("ecr", "DescribeImageScanFindings"),
+            ("ecs", "DescribeServices"),
+        ],
+    )
+    def test_every_call_that_is_denied_is_named(self, world, service, operation):
+        world.push_good()
+        world.put("Handoff", w.hand_off(both()))
+        world.fail(service, operation, "AccessDenied", 403)
+
+        _, body = world.gate()
+
+        assert body["failureDetails"]["type"] == "PermissionError"
+        assert operation in body["failureDetails"]["message"]
+
+    def test_an_artifact_that_is_gone_is_named(self, world):
+        _, body = world.gate()
+
+        assert body["failureDetails"] == {
+            "type": "RevisionUnavailable",
+            "message": "The hand-off imagedefinitions.json.zip is not in the artifact bucket any more; release again.",
+        }
+
+    def test_the_gates_own_crash_is_answered_and_logged(self, world, monkeypatch, caplog):
+        def crash(*_):
+            raise KeyError("oops")
+
+        monkeypatch.setattr(release_gate, "examine", crash)
+
+        said = world.refused(both())
+
+        assert said == "The gate itself failed (KeyError); its log says where."
+        assert "oops" in caplog.text
+
+    def test_a_job_that_would_outlive_the_function_is_answered_before(self, world, monkeypatch):
+        monkeypatch.setattr(release_gate, "examine", lambda *_: time.sleep(3))
+        began = time.monotonic()
+
+        said = world.refused(both(), milliseconds=5_200)
+
+        assert "ran out of its own time" in said
+        assert time.monotonic() - began < 2
+
+    @pytest.mark.parametrize("missing", ["Handoff", "Template"])
+    def test_a_pipeline_without_an_artifact_is_a_configuration_fault(self, world, missing):
+        data = world.job_data()
+        left = [one for one in data["inputArtifacts"] if one["name"] != missing]
+
+        _, body = world.gate(inputArtifacts=left)
+
+        assert body["failureDetails"]["type"] == "ConfigurationError"
+        assert f"it must have {missing} among them" in body["failureDetails"]["message"]
+
+    @pytest.mark.parametrize("token", ["x", "[]", '{"since": "then"}'])
+    def test_a_token_that_the_gate_did_not_write_is_refused(self, world, token):
+        assert "continuation token" in world.refused(both(), token=token)
+
+    def test_user_parameters_that_are_no_json_are_refused(self, world):
+        said = world.refused(both(), actionConfiguration={"configuration": {"UserParameters": "api"}})
+
+        assert said.startswith("The action's UserParameters is not JSON")
+
+    def test_a_job_answered_before_is_left_alone(self, world):
+        world.push_good()
+        world.put("Handoff", w.hand_off(both()))
+        world.fail("codepipeline", "PutJobSuccessResult", "InvalidJobStateException")
+
+        said = release_gate.handler(world.job(), context())
+
+        assert said["outcome"] == "success"
+        assert world.answers == []
+
+    def test_an_answer_that_codepipeline_does_not_take_becomes_a_refusal(self, world):
+        world.push_good()
+        world.fail("codepipeline", "PutJobSuccessResult", "OutputVariablesSizeExceededException")
+
+        said = world.refused(both())
+
+        assert "did not take the gate's answer" in said
+
+    def test_a_busy_codepipeline_is_left_to_lambdas_own_retry(self, world):
+        world.push_good()
+        world.put("Handoff", w.hand_off(both()))
+        world.fail("codepipeline", "PutJobSuccessResult", "ThrottlingException")
+
+        with pytest.raises(Exception, match="ThrottlingException"):
+            release_gate.handler(world.job(), context())
+
+        assert world.answers == []
+
+    @pytest.mark.parametrize("event", [{}, {"CodePipeline.job": {}}, {"CodePipeline.job": {"id": 7}}, []])
+    def test_an_event_that_is_no_job_is_an_error_as_nobody_waits_for_an_answer(self, event):
+        with pytest.raises(ValueError, match="not a CodePipeline job"):
+            release_gate.handler(event, context())

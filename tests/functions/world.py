@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import boto3
+import botocore.session
 import pytest
+from botocore.loaders import create_loader
 from moto import mock_aws
 from moto.ecr.models import ecr_backends
 
@@ -110,6 +112,10 @@ def template(release=None, taskdef=None, appspec=APPSPEC):
     return zipped(members if appspec is None else {**members, "appspec.yaml": appspec})
 
 
+# The service descriptions, read once for all worlds: they are most of the time that a test would take.
+_LOADER = create_loader()
+
+
 @contextmanager
 def opened():
     """A fresh emulated account, with credentials that no account has and none of the developer's own settings."""
@@ -132,7 +138,9 @@ class World:
     """Give it a hand-off, ask what the gate said to CodePipeline."""
 
     def __init__(self):
-        boto3.setup_default_session(region_name=REGION)
+        session = botocore.session.Session()
+        session.register_component("data_loader", _LOADER)
+        boto3.setup_default_session(botocore_session=session, region_name=REGION)
         self.answers = []
         self.calls = []
         self.blobs = {}
@@ -167,8 +175,16 @@ class World:
             f"before-call.{service}.{operation}", lambda **_: (SimpleNamespace(status_code=status), body)
         )
 
+    def watch(self, service, operation, see):
+        """Show the request of each such call to `see`."""
+        boto3.DEFAULT_SESSION.events.register(f"before-call.{service}.{operation}", lambda params, **_: see(params))
+
+    def watch_signed(self, service, see):
+        boto3.DEFAULT_SESSION.events.register_first(f"before-send.{service}", lambda request, **_: see(request))
+
     def fail(self, service, operation, code, status=400, message="no"):
-        self.reply(service, operation, status, {"Error": {"Code": code, "Message": message}})
+        error = {"Code": code, "Message": message}
+        self.reply(service, operation, status, {"Error": error, "ResponseMetadata": {"HTTPStatusCode": status}})
 
     def fetch(self, address, cap):
         return self.blobs[address.removeprefix("layer://")][:cap]
@@ -230,20 +246,15 @@ class World:
             self.scanned(container, children["arm64"])
         return digests
 
-    def job(self, number=1, token=None, key=None, service="api", **changed):
-        artifact = {"revision": None}
-
+    @staticmethod
+    def job_data(token=None, key=None, service="api", **changed):
         def place(name):
             location = {"type": "S3", "s3Location": {"bucketName": BUCKET, "objectKey": name}}
-            return {**artifact, "name": name, "location": location}
+            return {"revision": None, "name": name, "location": location}
 
-        data = {
-            "actionConfiguration": {
-                "configuration": {
-                    "FunctionName": "prod-api-gate",
-                    "UserParameters": json.dumps({"service": service}),
-                }
-            },
+        parameters = {"FunctionName": "prod-api-gate", "UserParameters": json.dumps({"service": service})}
+        return {
+            "actionConfiguration": {"configuration": parameters},
             "inputArtifacts": [place("Handoff"), place("Template")],
             "outputArtifacts": [place("Release")],
             "artifactCredentials": CREDENTIALS,
@@ -251,13 +262,32 @@ class World:
             **({"encryptionKey": {"id": key, "type": "KMS"}} if key else {}),
             **changed,
         }
-        return {
-            "CodePipeline.job": {
-                "id": f"11111111-2222-3333-4444-{number:012}",
-                "accountId": ACCOUNT,
-                "data": data,
-            }
-        }
+
+    def job(self, number=1, **data):
+        job = {"id": f"11111111-2222-3333-4444-{number:012}", "accountId": ACCOUNT, "data": self.job_data(**data)}
+        return {"CodePipeline.job": job}
+
+    def run(self, digests, controller):
+        """Let the service run a task definition that an earlier release rendered."""
+        containers = [
+            {**one, "image": f"{REGISTRY}/prod/api/{one['name']}@{digests[one['name']]}"}
+            for one in TASKDEF["containerDefinitions"]
+        ]
+        task = self.ecs.register_task_definition(**{**TASKDEF, "containerDefinitions": containers})
+        name = task["taskDefinition"]["taskDefinitionArn"]
+        own = {"taskDefinition": name} if controller == "ECS" else {}
+        self.ecs.create_service(
+            cluster="prod",
+            serviceName="prod-api",
+            desiredCount=1,
+            launchType="FARGATE",
+            deploymentController={"type": controller},
+            **own,
+        )
+        if controller == "CODE_DEPLOY":
+            common = {"cluster": "prod", "service": "prod-api"}
+            first = self.ecs.create_task_set(**common, taskDefinition=name)["taskSet"]["taskSetArn"]
+            self.ecs.update_service_primary_task_set(**common, primaryTaskSet=first)
 
     def gate(self, data=None, *, milliseconds=60_000, **job):
         """Run the handler on a hand-off (bytes of the archive, or the document); return the one answer."""
