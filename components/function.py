@@ -97,7 +97,6 @@ class Function(pulumi.ComponentResource):
             timeout=args.timeout_seconds,
             memory_size=256,
             environment={"variables": args.environment} if args.environment else None,
-            logging_config={"log_format": "JSON", "log_group": group},
             vpc_config={"subnet_ids": args.subnets, "security_group_ids": list(args.security_groups)}
             if args.subnets is not None
             else None,

@@ -1,4 +1,4 @@
-"""Where tasks and load balancers stand: an existing VPC by its ids, or one made here by awsx."""
+"""Where tasks and load balancers stand: an existing VPC, found by tags or ids, or one made here by awsx."""
 
 from __future__ import annotations
 
@@ -33,11 +33,24 @@ class Network(pulumi.ComponentResource):
         super().__init__("ecs-release:index:Network", name, None, opts)
         if args.settings.create is not None:
             self._create(name, args.names, args.settings.create)
-        elif args.settings.vpc_id is not None:
-            self.vpc_id = args.settings.vpc_id
-            self.private_subnet_ids = list(args.settings.private_subnet_ids)
-            self.public_subnet_ids = list(args.settings.public_subnet_ids)
+        elif args.settings.look_up is not None:
+            self._look_up(args.settings.look_up)
+        elif args.settings.existing is not None:
+            self.vpc_id = args.settings.existing.vpc_id
+            self.private_subnet_ids = args.settings.existing.private_subnet_ids
+            self.public_subnet_ids = args.settings.existing.public_subnet_ids
         self.register_outputs({"vpcId": self.vpc_id})
+
+    def _look_up(self, tags: settings.LookUpNetwork) -> None:
+        opts = pulumi.InvokeOutputOptions(parent=self)
+        self.vpc_id = aws.ec2.get_vpc_output(tags=tags.vpc_tags, opts=opts).id
+        inside: aws.ec2.GetSubnetsFilterArgsDict = {"name": "vpc-id", "values": [self.vpc_id]}
+
+        def subnets(tags: dict[str, str]) -> pulumi.Output[list[str]]:
+            return aws.ec2.get_subnets_output(filters=[inside], tags=tags, opts=opts).ids
+
+        self.private_subnet_ids = subnets(tags.private_subnet_tags)
+        self.public_subnet_ids = subnets(tags.public_subnet_tags)
 
     def _create(self, name: str, names: Names, create: settings.CreateNetwork) -> None:
         import pulumi_awsx as awsx  # noqa: PLC0415  (a second's import that only a created VPC is worth)

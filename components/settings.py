@@ -26,7 +26,7 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic.alias_generators import to_camel
+from pydantic.alias_generators import to_camel, to_snake
 from pydantic_core import PydanticCustomError
 
 from components.naming import Names
@@ -190,30 +190,49 @@ class CreateNetwork(Part):
     """How tasks reach AWS: a NAT gateway a zone, one for all zones, or VPC endpoints and no way to the internet."""
 
 
-class Network(Part):
-    """Where tasks and load balancers stand: an existing VPC by its ids, or one to create."""
+class LookUpNetwork(Part):
+    """An existing VPC and its subnets, found by their tags."""
 
-    vpc_id: VpcId | None = None
-    """Existing VPC; then both lists of subnets are needed."""
-    private_subnet_ids: tuple[SubnetId, ...] = ()
+    vpc_tags: dict[str, str] = Field(min_length=1)
+    """Tags that exactly one VPC of the region has."""
+    private_subnet_tags: dict[str, str] = Field(min_length=1)
+    """Tags of the tasks' subnets in that VPC."""
+    public_subnet_tags: dict[str, str] = Field(min_length=1)
+    """Tags of the internet-facing load balancers' subnets in that VPC."""
+
+
+class ExistingNetwork(Part):
+    """An existing VPC and its subnets by their ids."""
+
+    vpc_id: VpcId
+    """The VPC."""
+    private_subnet_ids: tuple[SubnetId, ...]
     """Subnets of the tasks, in two availability zones or more."""
-    public_subnet_ids: tuple[SubnetId, ...] = ()
+    public_subnet_ids: tuple[SubnetId, ...]
     """Subnets of internet-facing load balancers, in two availability zones or more."""
-    create: CreateNetwork | None = None
-    """A VPC to create instead of an existing one."""
 
     def contradictions(self) -> Iterable[Contradiction]:
-        """Exactly one of an existing VPC and one to create, and the existing one whole."""
-        if (self.vpc_id is None) == (self.create is None):
-            found = "neither vpcId nor create" if self.vpc_id is None else "both vpcId and create"
-            yield "", found, "vpcId with its subnets, or create, one of the two"
-        if self.vpc_id is not None:
-            for key, ids in (
-                ("privateSubnetIds", self.private_subnet_ids),
-                ("publicSubnetIds", self.public_subnet_ids),
-            ):
-                if len(set(ids)) < MIN_SUBNETS:
-                    yield key, list(ids), "two different subnets or more, in two availability zones"
+        """A load balancer needs two zones."""
+        for key, ids in (("privateSubnetIds", self.private_subnet_ids), ("publicSubnetIds", self.public_subnet_ids)):
+            if len(set(ids)) < MIN_SUBNETS:
+                yield key, list(ids), "two different subnets or more, in two availability zones"
+
+
+class Network(Part):
+    """Where tasks and load balancers stand: exactly one of the three."""
+
+    look_up: LookUpNetwork | None = None
+    """An existing VPC, found by tags."""
+    existing: ExistingNetwork | None = None
+    """An existing VPC by its ids."""
+    create: CreateNetwork | None = None
+    """A VPC of the stack's own."""
+
+    def contradictions(self) -> Iterable[Contradiction]:
+        """One network."""
+        given = [key for key in ("lookUp", "existing", "create") if getattr(self, to_snake(key)) is not None]
+        if len(given) != 1:
+            yield "", " and ".join(given) or "none of them", "one of lookUp, existing and create"
 
 
 # ---------------------------------------------------------------- capacity, load balancer, deployment

@@ -42,6 +42,11 @@ DELETE = object()
 API, WORKER = ("services", 0), ("services", 1)
 NGINX, APP = (*API, "containers", 0), (*API, "containers", 1)
 TWENTY_FOUR_CHARACTERS = "a-name-of-29-characters-long1"
+EXISTING = {
+    "vpcId": "vpc-0f1e2d3c4b5a69788",
+    "privateSubnetIds": ["subnet-0f1e2d3c4b5a69711", "subnet-0f1e2d3c4b5a69712"],
+    "publicSubnetIds": ["subnet-0f1e2d3c4b5a69721", "subnet-0f1e2d3c4b5a69722"],
+}
 
 WRONG = {
     "an unknown environment form": (("environment",), "dev-1", "ecs-release:environment: found", "without a hyphen"),
@@ -120,10 +125,11 @@ WRONG = {
     "PARALLEL with blue-green": (
         ("executionMode",), "PARALLEL", "services[api].strategy: found blue-green", "SUPERSEDED or QUEUED",
     ),
-    "neither network": (("network",), {}, "ecs-release:network: found neither vpcId nor create", "one of the two"),
-    "both networks": (("network", "create"), {}, "ecs-release:network: found both vpcId and create", "one of the two"),
+    "no network": (("network",), {}, "ecs-release:network: found none of them", "one of lookUp, existing and create"),
+    "two networks": (("network", "create"), {}, "ecs-release:network: found lookUp and create", "one of lookUp, existing"),
     "one subnet": (
-        ("network", "privateSubnetIds"), ["subnet-0f1e2d3c4b5a69711"], "network.privateSubnetIds: found", "two",
+        ("network",), {"existing": EXISTING | {"privateSubnetIds": EXISTING["privateSubnetIds"][:1]}},
+        "network.existing.privateSubnetIds: found", "two different subnets",
     ),
     "a range with host bits": (
         ("loadBalancer", "allowedCidrs"), ["10.0.0.1/8"], 'loadBalancer.allowedCidrs[0]: found "10.0.0.1/8"', "IPv4",
