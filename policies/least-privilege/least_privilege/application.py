@@ -1,0 +1,124 @@
+"""What an application may do with data of its own: exact actions on exact resources, never the release's machinery.
+
+An application's permissions cannot be derived from a stack, so they are judged by kind: an action that works on
+data (below), by its name, on a resource of the stack's own account that is no part of the release system.
+Source of the actions: Service Authorization Reference, the pages of the services named here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from . import allowances
+from .patterns import literal, overlaps
+
+if TYPE_CHECKING:
+    from .grants import Excess
+    from .inventory import Identity, Inventory
+
+DATA_ACTIONS: Final[dict[str, frozenset[str]]] = {
+    service: frozenset(actions.split())
+    for service, actions in {
+        "aoss": "apiaccessall",
+        "cloudwatch": "putmetricdata",
+        "cognito-idp": "admingetuser listusers",
+        "comprehend": "detectentities detectsentiment detectdominantlanguage",
+        "dynamodb": "getitem putitem updateitem deleteitem query scan batchgetitem batchwriteitem conditioncheckitem "
+        "transactgetitems transactwriteitems describetable getrecords getsharditerator describestream "
+        "partiqlselect partiqlinsert partiqlupdate partiqldelete",
+        "es": "eshttpget eshttppost eshttpput eshttpdelete eshttphead eshttppatch",
+        "elasticache": "connect",
+        "events": "putevents",
+        "firehose": "putrecord putrecordbatch",
+        "kafka-cluster": "connect describetopic readdata writedata describegroup altergroup",
+        "kinesis": "getrecords getsharditerator putrecord putrecords describestream describestreamsummary listshards",
+        "kms": "decrypt encrypt generatedatakey generatedatakeywithoutplaintext describekey sign verify getpublickey",
+        "lambda": "invokefunction",
+        "logs": "createlogstream putlogevents",
+        "memorydb": "connect",
+        "mobiletargeting": "sendmessages",
+        "personalize": "getrecommendations",
+        "rds-data": "executestatement batchexecutestatement begintransaction committransaction rollbacktransaction",
+        "rds-db": "connect",
+        "s3": "getobject getobjectversion getobjecttagging getobjectattributes putobject putobjecttagging deleteobject "
+        "abortmultipartupload listmultipartuploadparts listbucket listbucketmultipartuploads getbucketlocation",
+        "secretsmanager": "getsecretvalue describesecret",
+        "ses": "sendemail sendrawemail sendtemplatedemail",
+        "sns": "publish",
+        "sqs": "sendmessage receivemessage deletemessage changemessagevisibility getqueueattributes getqueueurl",
+        "ssm": "getparameter getparameters getparametersbypath",
+        "states": "startexecution startsyncexecution describeexecution sendtasksuccess sendtaskfailure",
+        "textract": "detectdocumenttext analyzedocument",
+        "timestream": "select writerecords",
+        "translate": "translatetext",
+        "xray": "puttracesegments puttelemetryrecords getsamplingrules getsamplingtargets",
+        "bedrock": "invokemodel invokemodelwithresponsestream",
+    }.items()
+}
+"""Service prefix to the actions, in lower case, that work on data and change no access to it."""
+
+WITHOUT_RESOURCE: Final = frozenset(
+    {
+        "cloudwatch:putmetricdata",
+        "xray:puttracesegments",
+        "xray:puttelemetryrecords",
+        "xray:getsamplingrules",
+        "xray:getsamplingtargets",
+        "translate:translatetext",
+        "textract:detectdocumenttext",
+        "textract:analyzedocument",
+        "comprehend:detectentities",
+        "comprehend:detectsentiment",
+        "comprehend:detectdominantlanguage",
+    },
+)
+"""Actions that know no resource (Service Authorization Reference), so that `*` is all that can be said."""
+
+_PARTS = 6
+_RANDOM = "-??????"
+
+
+def intends(excess: Excess, identity: Identity, inventory: Inventory) -> bool:
+    """Whether an application may be given this action on this resource."""
+    service, _, name = excess.action.partition(":")
+    if name not in DATA_ACTIONS.get(service, frozenset()):
+        return False
+    if excess.resource == "*":
+        return excess.action in WITHOUT_RESOURCE
+    return _is_exact(excess.resource, identity, inventory) and not _is_release(excess.resource, identity, inventory)
+
+
+def _is_exact(resource: str, identity: Identity, inventory: Inventory) -> bool:
+    """A whole ARN of the stack's own account; only its end may be `/*` (what is inside), or a secret's random end."""
+    if resource.startswith("arn:") and ":secretsmanager:" in resource:
+        resource = resource.removesuffix(_RANDOM)
+    text = literal(resource.removesuffix("/*").removesuffix(":*"))
+    if text is None:
+        return False
+    parts = text.split(":", _PARTS - 1)
+    if len(parts) < _PARTS or parts[0] != "arn" or not parts[5]:
+        return False
+    own = {identity.resource.account} if identity.resource.account else inventory.accounts
+    if parts[4] and parts[4] not in own:
+        return False
+    # A bucket's ARN has no account; an ARN such as arn:aws:s3:::/* names none.
+    return bool(parts[4]) or (parts[2] in ("s3", "bedrock") and bool(parts[5].strip("/")))
+
+
+def _is_release(resource: str, identity: Identity, inventory: Inventory) -> bool:
+    """Whether the resource overlaps what a release is made of: hand-off, template, artifacts, trail, functions."""
+    return any(overlaps(resource, machinery) for machinery in _machinery(identity, inventory))
+
+
+def _machinery(identity: Identity, inventory: Inventory) -> list[str]:
+    partition = identity.resource.partition
+    buckets = {b for b, _ in allowances.handoffs(inventory, "")}
+    buckets |= {inventory.bucket_of(o) for o in inventory.of("s3.BucketObject")}
+    for pipeline in inventory.of("codepipeline.Pipeline"):
+        stores = pipeline.objects("artifactStores")
+        buckets |= {b for s in stores if isinstance(b := s.get("location"), str)}
+    buckets |= {t.text("s3BucketName") for t in inventory.of("cloudtrail.Trail")}
+    out = [f"arn:{partition}:s3:::{bucket}*" for bucket in buckets if bucket]
+    if inventory.functions_in_pipelines:
+        out += [f"arn:{partition}:lambda:*:*:function:{name}*" for name in inventory.functions_in_pipelines]
+    return out

@@ -1,0 +1,325 @@
+"""Rules on resource policies: whom buckets, keys, repositories, topics, queues and functions let in.
+
+Sources: IAM user guide, "Resource-based policies", "Principal element", "Global condition keys"; AWS Foundational
+Security Best Practices (S3.5 TLS only); KMS developer guide, "Default key policy".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from .conditions import exact_values, restrictions
+from .documents import Document
+from .findings import Finding, Unknown, Verdict
+from .patterns import covers, literal, overlaps
+from .trust import assumers
+
+if TYPE_CHECKING:
+    from .documents import Statement
+    from .inventory import Identity, Inventory, Source
+    from .resources import Resource
+
+_ACCOUNT = re.compile(r"(?:arn:aws[a-z-]*:iam::)?(\d{12})(?::root)?")
+_ARN = re.compile(r"arn:aws[a-z-]*:(iam|sts)::(\d{12}):(.+)")
+_SOURCE_KEYS: Final = ("aws:SourceArn", "aws:SourceAccount", "aws:SourceOrgID")
+_OWN_KEYS: Final = ("aws:PrincipalAccount", "aws:SourceAccount", "kms:CallerAccount", "aws:SourceOwner")
+_ORGANIZATION_KEYS: Final = ("aws:PrincipalOrgID", "aws:SourceOrgID")
+# Services that act on behalf of nobody's resource or whose calls carry no source: (service, why).
+_SOURCELESS: Final = {
+    "logdelivery.elasticloadbalancing.amazonaws.com",
+    "delivery.logs.amazonaws.com",
+    "logging.s3.amazonaws.com",
+}
+_KINDS_WITH_TARGET: Final = {"ecr.RepositoryPolicy": ("ecr", "repository/", "repository")}
+
+
+def _everyone(statement: Statement) -> bool:
+    return statement.principals is None or statement.principals.everyone
+
+
+def _accounts(statement: Statement) -> frozenset[str] | None:
+    """Accounts to which conditions hold the caller, whoever the statement names; None when they do not."""
+    for key in _OWN_KEYS:
+        values = exact_values(statement, key)
+        if values:
+            return values
+    for key in ("aws:SourceArn", "aws:PrincipalArn"):
+        for values in restrictions(statement, key):
+            found = [_account_of(v) for v in values]
+            if all(found):
+                return frozenset(a for a in found if a)
+    return None
+
+
+def _account_of(arn: str) -> str | None:
+    parts = arn.split(":", 5)
+    return parts[4] if len(parts) == 6 and re.fullmatch(r"\d{12}", parts[4]) else None  # noqa: PLR2004 an ARN's parts
+
+
+def outsiders_are_declared(inventory: Inventory) -> Iterator[Verdict]:
+    """Resource policies, function permissions and the like that let in the public or an undeclared account."""
+    for source in inventory.resource_policies:
+        if source.unknown:
+            yield Unknown(resource=source.resource, what=f"{source.via} (an IAM document)")
+            continue
+        for statement in source.allows:
+            for problem in _statement_problems(statement, source.resource, inventory):
+                yield _outsider(source.resource, f"{source.via} {problem}")
+    for resource in inventory.of("lambda.Permission"):
+        yield from _permission_problems(resource, inventory)
+    for resource in inventory.of("lambda.FunctionUrl"):
+        if resource.get("authorizationType") != "AWS_IAM":
+            yield _outsider(resource, "it gives a function a URL that asks nobody who they are")
+    for resource in inventory.of("cloudwatch.EventPermission"):
+        principal = resource.text("principal")
+        condition = resource.objects("condition")
+        organization = condition[0].get("value") if condition else None
+        if principal == "*" and organization not in inventory.settings.external_principals:
+            yield _outsider(resource, "it lets every AWS account put events")
+        elif principal != "*" and not _known_account(principal, resource, inventory):
+            yield _outsider(resource, f"it lets the account {principal} put events")
+    for resource in inventory.of(
+        "ec2.AmiLaunchPermission", "ec2.SnapshotCreateVolumePermission", "ram.PrincipalAssociation"
+    ):
+        who = resource.text("accountId") or resource.text("principal") or resource.text("group") or "someone"
+        if who not in inventory.settings.external_principals and not _known_account(who, resource, inventory):
+            yield _outsider(resource, f"it shares with {who}")
+    for resource in inventory.of("s3.BucketAcl", "s3.Bucket", "s3.BucketObject"):
+        acl = resource.text("acl")
+        if acl and acl not in ("private", "bucket-owner-full-control", "bucket-owner-read", "log-delivery-write"):
+            yield _outsider(resource, f"its access control list is {acl}")
+
+
+def _outsider(resource: Resource, found: str) -> Finding:
+    return Finding(
+        resource=resource,
+        found=found,
+        why="What stands outside the stack's account is let in by declaration only.",
+        mend="Name exact roles of the stack's own account, hold a service to its source by aws:SourceArn or "
+        "aws:SourceAccount, or declare the outsider in the pack's setting externalPrincipals.",
+    )
+
+
+def _known_account(account: str, resource: Resource, inventory: Inventory) -> bool:
+    own = {resource.account} if resource.account else inventory.accounts
+    return account in own or account in inventory.settings.external_principals
+
+
+def _statement_problems(statement: Statement, resource: Resource, inventory: Inventory) -> Iterator[str]:
+    name = f"statement {statement.sid}" if statement.sid else "a statement"
+    if statement.not_principals is not None:
+        yield f"has {name} with NotPrincipal, which lets in everyone else"
+        return
+    accounts = _accounts(statement)
+    declared = inventory.settings.external_principals
+    organization = any((v := exact_values(statement, k)) and v <= set(declared) for k in _ORGANIZATION_KEYS)
+    held = organization or (accounts is not None and all(_known_account(a, resource, inventory) for a in accounts))
+    for assumer in assumers(statement):
+        if assumer.kind == "Service":
+            if not held and assumer.name not in _SOURCELESS:
+                yield (
+                    f"lets in {assumer.name} on anybody's behalf in {name}: no condition holds aws:SourceArn or "
+                    "aws:SourceAccount to the stack's account"
+                )
+        elif assumer.kind == "Federated":
+            yield f"lets in tokens of {assumer.name} in {name}"
+        elif assumer.kind == "CanonicalUser":
+            if assumer.name not in declared:
+                yield f"lets in the account with the canonical id {assumer.name} in {name}"
+        elif assumer.name == "*":
+            if not held:
+                yield f"lets in everyone, in every AWS account, in {name}"
+        else:
+            problem = _principal_problem(assumer.name, resource, inventory)
+            if problem:
+                yield f"lets in {assumer.name} in {name}: {problem}"
+
+
+def _principal_problem(name: str, resource: Resource, inventory: Inventory) -> str | None:
+    declared = inventory.settings.external_principals
+    if name in declared:
+        return None
+    account = _ACCOUNT.fullmatch(name)
+    if account:
+        return None if _known_account(account.group(1), resource, inventory) else "an account that is not declared"
+    arn = _ARN.fullmatch(name)
+    if not arn:
+        return "neither an account nor an exact ARN"
+    if literal(name) is None:
+        return "a wildcard is no exact principal"
+    if not _known_account(arn.group(2), resource, inventory):
+        return "a principal of an account that is not declared"
+    if arn.group(3).startswith("user/"):
+        return "an IAM user"
+    return None
+
+
+def _permission_problems(resource: Resource, inventory: Inventory) -> Iterator[Verdict]:
+    principal = resource.text("principal")
+    if resource.unknown("principal"):
+        yield Unknown(resource=resource, what="the principal")
+        return
+    if resource.text("functionUrlAuthType") == "NONE":
+        yield _outsider(resource, "it lets anyone call a function by its URL")
+    if principal.endswith((".amazonaws.com", ".amazonaws.com.cn")):
+        sources = [resource.props.get(key) for key in ("sourceArn", "sourceAccount", "principalOrgId")]
+        if not any(sources):
+            yield _outsider(resource, f"it lets {principal} call a function on anybody's behalf, without sourceArn")
+            return
+        source = resource.text("sourceArn")
+        account = resource.text("sourceAccount") or _account_of(source) or ""
+        if account and not _known_account(account, resource, inventory):
+            yield _outsider(resource, f"it lets {principal} call a function on behalf of the account {account}")
+        if source and not account and not source.startswith("arn:aws:s3:::"):
+            yield _outsider(resource, f"its sourceArn {source} is of no exact account")
+        return
+    if principal == "*" and resource.text("principalOrgId") in inventory.settings.external_principals:
+        return
+    problem = "everyone" if principal == "*" else _principal_problem(principal, resource, inventory)
+    if problem:
+        yield _outsider(resource, f"it lets {principal} call a function ({problem})")
+
+
+def naming(identity: Identity, inventory: Inventory) -> Iterator[tuple[Source, Statement, tuple[str, ...] | None]]:
+    """Statements of resource policies that let this role in, with the resource that each stands on.
+
+    A statement that names the account alone grants nothing by itself: the role's own policies still decide.
+    Source: IAM user guide, "Policy evaluation logic within one account".
+    """
+    for source in inventory.resource_policies:
+        for statement in source.allows:
+            if _lets_in(statement, identity):
+                yield source, statement, _target(source.resource)
+
+
+def _lets_in(statement: Statement, identity: Identity) -> bool:
+    if statement.not_principals is not None:
+        return True
+    for values in restrictions(statement, "aws:PrincipalArn"):
+        if not any(overlaps(value, identity.arn) for value in values):
+            return False
+    for assumer in assumers(statement):
+        if assumer.kind == "AWS" and assumer.name == "*":
+            if any(restrictions(statement, key) for key in _SOURCE_KEYS):
+                continue
+            accounts = exact_values(statement, "aws:PrincipalAccount")
+            if accounts is None or identity.resource.account in accounts:
+                return True
+        elif assumer.kind == "AWS" and (
+            overlaps(assumer.name, identity.arn) or f":assumed-role/{identity.name}/" in assumer.name
+        ):
+            return True
+        elif assumer.kind == "Federated" and identity.trust is not None:
+            return True
+    return False
+
+
+def _target(resource: Resource) -> tuple[str, ...] | None:
+    found = _KINDS_WITH_TARGET.get(resource.kind)
+    if not found:
+        return None
+    service, prefix, key = found
+    name = resource.text(key) or next((r.text("name") for r in resource.refers.get(key, ())), "")
+    return (f"arn:{resource.partition}:{service}:{resource.region}:{resource.account}:{prefix}{name}",)
+
+
+def buckets_speak_tls_only(inventory: Inventory) -> Iterator[Verdict]:
+    """Buckets without a refusal of every request that is not encrypted on its way."""
+    refused: set[str] = set()
+    unknown: set[str] = set()
+    for source in inventory.resource_policies:
+        if source.resource.kind not in ("s3.BucketPolicy", "s3.Bucket"):
+            continue
+        bucket = inventory.bucket_of(source.resource) or _referred(source.resource)
+        if source.unknown:
+            unknown.add(bucket)
+        elif _refuses_plain_text(source, bucket):
+            refused.add(bucket)
+    for bucket in inventory.of("s3.Bucket"):
+        name = bucket.text("bucket") or bucket.urn
+        if name in refused:
+            continue
+        if name in unknown:
+            yield Unknown(resource=bucket, what="the bucket's policy")
+            continue
+        yield Finding(
+            resource=bucket,
+            found=f"the bucket {bucket.text('bucket') or bucket.name} answers requests that are not encrypted on their way",
+            why="A release read or written in plain text can be changed by whoever stands between.",
+            mend="Add a BucketPolicy with a statement that denies s3:* to * on the bucket and its objects where "
+            "aws:SecureTransport is false.",
+        )
+
+
+def _referred(resource: Resource) -> str:
+    return next((r.urn for r in resource.refers.get("bucket", ()) if r.kind == "s3.Bucket"), resource.urn)
+
+
+def _refuses_plain_text(source: Source, bucket: str) -> bool:
+    if not isinstance(source.parsed, Document):
+        return False
+    arn = f"arn:{source.resource.partition}:s3:::{bucket}"
+    for statement in source.parsed.statements:
+        if (
+            statement.effect == "Deny"
+            and statement.principals is not None
+            and statement.principals.everyone
+            and covers(statement.actions or (), "s3:*")
+            and covers(statement.resources or (), arn)
+            and covers(statement.resources or (), f"{arn}/*")
+            and len(statement.conditions) == 1
+            and _is_plain_text(statement)
+        ):
+            return True
+    return False
+
+
+def _is_plain_text(statement: Statement) -> bool:
+    condition = statement.conditions[0]
+    if condition.qualifier:
+        return False
+    if condition.key == "aws:securetransport":
+        return condition.operator in ("Bool", "StringEquals") and {v.lower() for v in condition.values} == {"false"}
+    return False
+
+
+def keys_are_not_open(inventory: Inventory) -> Iterator[Verdict]:
+    """Customer keys whose policy lets in more than the account and exact principals, and keys that never turn."""
+    for source in inventory.resource_policies:
+        if not source.resource.kind.startswith("kms."):
+            continue
+        for statement in source.allows:
+            problem = _key_problem(statement)
+            if problem:
+                yield Finding(
+                    resource=source.resource,
+                    found=f"its policy {problem}",
+                    why="Who may use a key may read everything that it guards; who may change its policy may do anything.",
+                    mend="Let the account administer the key (root, kms:*) and name exact roles and actions besides.",
+                )
+
+
+_ADMINISTRATION: Final = ("kms:putkeypolicy", "kms:creategrant", "kms:schedulekeydeletion", "kms:disablekey")
+
+
+def _key_problem(statement: Statement) -> str | None:
+    name = f"statement {statement.sid}" if statement.sid else "a statement"
+    if _everyone(statement):
+        held = exact_values(statement, "kms:CallerAccount") or exact_values(statement, "aws:PrincipalAccount")
+        arns = exact_values(statement, "aws:PrincipalArn")
+        service = exact_values(statement, "kms:ViaService")
+        if not arns and not (held and service):
+            return f"lets in everyone in {name}"
+    roots = all(a.kind == "AWS" and _ACCOUNT.fullmatch(a.name) for a in assumers(statement))
+    if roots:
+        return None
+    actions = statement.actions or ("kms:*",)
+    power = [a for a in actions if a in ("*", "kms:*") or any(overlaps(a, p) for p in _ADMINISTRATION)]
+    granted = [
+        a for a in power if not (a == "kms:creategrant" and exact_values(statement, "kms:GrantIsForAWSResource"))
+    ]
+    if granted:
+        return f"gives {', '.join(granted)} to others than the account in {name}"
+    return None
