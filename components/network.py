@@ -43,12 +43,15 @@ class Network(pulumi.ComponentResource):
 
     def _look_up(self, tags: settings.LookUpNetwork) -> None:
         opts = pulumi.InvokeOutputOptions(parent=self)
-        self.vpc_id = aws.ec2.get_vpc_output(tags=tags.vpc_tags, opts=opts).id
-        inside: aws.ec2.GetSubnetsFilterArgsDict = {"name": "vpc-id", "values": [self.vpc_id]}
+        vpc_id = aws.ec2.get_vpc_output(tags=tags.vpc_tags, opts=opts).id
+
+        def inside(vpc: str) -> list[aws.ec2.GetSubnetsFilterArgsDict]:
+            return [{"name": "vpc-id", "values": [vpc]}]
 
         def subnets(tags: dict[str, str]) -> pulumi.Output[list[str]]:
-            return aws.ec2.get_subnets_output(filters=[inside], tags=tags, opts=opts).ids
+            return aws.ec2.get_subnets_output(filters=vpc_id.apply(inside), tags=tags, opts=opts).ids
 
+        self.vpc_id = vpc_id
         self.private_subnet_ids = subnets(tags.private_subnet_tags)
         self.public_subnet_ids = subnets(tags.public_subnet_tags)
 
