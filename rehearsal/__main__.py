@@ -34,10 +34,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         project = load_project(options.project)
         stacks = options.stack or project.stacks()
-        if not stacks:
-            raise UsageError(f"{options.project} has no Pulumi.<stack>.yaml; make one, or name a stack with --stack")
         packs = options.policy_pack or ([] if options.no_policies else find_packs(project.root))
         runs = [_rehearse(options, stack, packs) for stack in stacks]
+        if not runs:
+            sys.stderr.write(
+                f"error: {options.project} has no Pulumi.<stack>.yaml; make one, or name one with --stack\n"
+            )
+            return USAGE
     except UsageError as problem:
         sys.stderr.write(f"error: {problem}\n")
         return USAGE

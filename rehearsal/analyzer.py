@@ -16,8 +16,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
-import grpc
-from google.protobuf import empty_pb2
+import grpc  # type: ignore[import-untyped]
+from google.protobuf import empty_pb2  # type: ignore[import-untyped]
 from pulumi.runtime.proto import (
     analyzer_pb2,
     analyzer_pb2_grpc,
@@ -77,9 +77,10 @@ class ProcessAnalyzer:
         self._stub: Any = None
 
     def start(self, settings: RunSettings) -> analyzer_pb2.AnalyzerInfo:
+        """Bring the pack up, tell it of the stack, and ask what policies it has."""
         port = self._start_process(settings)
         self._channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=_CHANNEL_OPTIONS)
-        self._stub = analyzer_pb2_grpc.AnalyzerStub(self._channel)  # type: ignore[no-untyped-call]
+        self._stub = analyzer_pb2_grpc.AnalyzerStub(self._channel)
         directory = str(self.folder.path)
         self._optional(
             lambda: self._stub.Handshake(
@@ -95,23 +96,28 @@ class ProcessAnalyzer:
         return info
 
     def configure(self, request: analyzer_pb2.ConfigureAnalyzerRequest) -> None:
+        """Give it its configuration."""
         self._ask(lambda: self._stub.Configure(request))
 
     def remediate(self, registration: Registration) -> analyzer_pb2.RemediateResponse:
+        """Let it change a resource's inputs."""
         response = self._optional(lambda: self._stub.Remediate(registration.request(internal=True)))
         return response or analyzer_pb2.RemediateResponse()
 
     def analyze(self, registration: Registration) -> analyzer_pb2.AnalyzeResponse:
+        """Let it look at a resource's inputs."""
         response: analyzer_pb2.AnalyzeResponse = self._ask(
             lambda: self._stub.Analyze(registration.request(internal=False))
         )
         return response
 
     def analyze_stack(self, registrations: Sequence[Registration]) -> analyzer_pb2.AnalyzeResponse:
+        """Let it look at all resources' outputs."""
         request = analyzer_pb2.AnalyzeStackRequest(resources=[r.stack_resource() for r in registrations])
         return self._optional(lambda: self._stub.AnalyzeStack(request)) or analyzer_pb2.AnalyzeResponse()
 
     def close(self) -> None:
+        """End it."""
         if self._channel is not None:
             self._channel.close()
             self._channel = None

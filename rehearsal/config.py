@@ -29,6 +29,7 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 class _PlainText(str):
     """A scalar of a YAML file as it was written, with what it means when it is not taken as text."""
 
+    __slots__ = ("meaning",)
     meaning: Any
 
 
@@ -392,7 +393,7 @@ def _constructed(node: yaml.Node, file: str) -> Any:
     if isinstance(node, yaml.SequenceNode):
         return [_constructed(item, file) for item in node.value]
     text = str(node.value)
-    meaning = text if node.style else _meaning(text)
+    meaning = text if getattr(node, "style", None) else _meaning(text)
     if isinstance(meaning, str):
         return text
     plain = _PlainText(text)

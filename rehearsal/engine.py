@@ -47,7 +47,7 @@ ORGANIZATION = "organization"
 """What a program is told where the state backend knows no organizations, as with a bucket or a local file."""
 
 
-def rehearse(  # noqa: PLR0913  keyword-only: each says itself
+def rehearse(
     project_dir: str | Path,
     stack: str,
     mode: Mode = "preview",
@@ -138,7 +138,15 @@ def rehearse(  # noqa: PLR0913  keyword-only: each says itself
             policies.start(settings, configs)
             clock.mark("packs")
             context = contextvars.copy_context()
-            context.run(_run_program, project, stack, mode, config, monitor, tuned)
+            context.run(
+                _run_program,
+                project=project,
+                stack=stack,
+                mode=mode,
+                config=config,
+                monitor=monitor,
+                tuned=tuned,
+            )
             clock.mark("program")
             if not any(d.severity == "error" for d in monitor.diagnostics) and monitor.stopped is None:
                 policies.judge_stack(monitor.registrations)
@@ -147,7 +155,15 @@ def rehearse(  # noqa: PLR0913  keyword-only: each says itself
             monitor.note("error", str(problem))
         clock.seconds["policies"] = policies.seconds
         clock.seconds["program"] -= min(policies.judging, clock.seconds["program"])
-        result = _collected(project, stack, mode, monitor, policies, engine_log, clock.seconds)
+        result = _collected(
+            project=project,
+            stack=stack,
+            mode=mode,
+            monitor=monitor,
+            policies=policies,
+            engine_log=engine_log,
+            phases=clock.seconds,
+        )
     outputs.forget_classes()
     return result
 
@@ -167,6 +183,7 @@ def _policy_configs(files: Sequence[str | Path], packs: int) -> list[tuple[Mappi
 
 
 def _collected(
+    *,
     project: Project,
     stack: str,
     mode: Mode,
@@ -208,7 +225,9 @@ class _Clock:
 # -- the program ----------------------------------------------------------------------------------------------
 
 
-def _run_program(project: Project, stack: str, mode: Mode, config: StackConfig, monitor: Monitor, tuned: bool) -> None:
+def _run_program(
+    *, project: Project, stack: str, mode: Mode, config: StackConfig, monitor: Monitor, tuned: bool
+) -> None:
     """Run `__main__.py` as the language host does; what goes wrong becomes a diagnostic."""
     pulumi.runtime.set_all_config(dict(config.values), sorted(config.secret_keys))
     runtime_settings.ROOT.set(None)
@@ -236,9 +255,7 @@ def _run_program(project: Project, stack: str, mode: Mode, config: StackConfig, 
     ):
         asyncio.set_event_loop(loop)
         try:
-            program = pulumi.runtime.run_in_stack(
-                lambda: runpy.run_path(str(project.program), run_name="__main__") and None
-            )
+            program = pulumi.runtime.run_in_stack(lambda: _run_main(project.program))
             loop.run_until_complete(program)
         except KeyboardInterrupt:
             raise
@@ -247,6 +264,10 @@ def _run_program(project: Project, stack: str, mode: Mode, config: StackConfig, 
         finally:
             _close(loop)
             asyncio.set_event_loop(None)
+
+
+def _run_main(program: Path) -> None:
+    runpy.run_path(str(program), run_name="__main__")
 
 
 def _note_failure(monitor: Monitor, problem: BaseException, program: Path) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import TYPE_CHECKING, Any
+
+from . import outputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,12 +38,15 @@ def answered(token: str, args: Mapping[str, Any], place: Place, answers: Mapping
         given = answers[token]
         return dict(given(dict(args)) if callable(given) else given)
     known = _KNOWN.get(token)
-    if known is None:
+    if known is not None:
+        return known(args, place)
+    found = outputs.looked_up(token, args, place)
+    if found is None:
         raise Refused(
             f"the program asks the provider for {token}, which a rehearsal cannot know: pass the value as "
             f"configuration, or give an answer for this token in a file with --answers"
         )
-    return known(args, place)
+    return found
 
 
 def _caller_identity(_: Mapping[str, Any], place: Place) -> dict[str, Any]:
@@ -156,7 +162,39 @@ def _one_or_sorted(values: list[str]) -> str | list[str]:
     return values[0] if len(values) == 1 else sorted(values, reverse=True)
 
 
+def _vpc(args: Mapping[str, Any], place: Place) -> dict[str, Any]:
+    vpc = str(args.get("id") or f"vpc-{_hexadecimal(args)}")
+    return {
+        **args,
+        "arn": f"arn:{place.partition}:ec2:{place.region}:{place.account}:vpc/{vpc}",
+        "cidrBlock": "10.0.0.0/16",
+        "default": False,
+        "id": vpc,
+        "ownerId": place.account,
+        "state": "available",
+        "tags": args.get("tags") or {},
+    }
+
+
+def _subnets(args: Mapping[str, Any], place: Place) -> dict[str, Any]:
+    ids = [f"subnet-{_hexadecimal(args, zone)}" for zone in "abc"]
+    return {**args, "id": place.region, "ids": ids, "tags": args.get("tags") or {}}
+
+
+def _route_tables(args: Mapping[str, Any], place: Place) -> dict[str, Any]:
+    return {**args, "id": place.region, "ids": [f"rtb-{_hexadecimal(args)}"], "tags": args.get("tags") or {}}
+
+
+def _hexadecimal(args: Mapping[str, Any], salt: str = "") -> str:
+    """Seventeen hexadecimal digits, the same for the same question, as an id of EC2 has them."""
+    text = json.dumps(args, sort_keys=True, default=str) + salt
+    return hashlib.sha256(text.encode()).hexdigest()[:17]
+
+
 _KNOWN: dict[str, Callable[[Mapping[str, Any], Place], dict[str, Any]]] = {
+    "aws:ec2/getRouteTables:getRouteTables": _route_tables,
+    "aws:ec2/getSubnets:getSubnets": _subnets,
+    "aws:ec2/getVpc:getVpc": _vpc,
     "aws:iam/getPolicyDocument:getPolicyDocument": _policy_document,
     "aws:index/getAvailabilityZones:getAvailabilityZones": _availability_zones,
     "aws:index/getCallerIdentity:getCallerIdentity": _caller_identity,

@@ -24,7 +24,7 @@ class _Unknown:
 
     _instance: _Unknown | None = None
 
-    def __new__(cls) -> _Unknown:  # noqa: PYI034  a singleton that nobody subclasses
+    def __new__(cls) -> _Unknown:
         if cls._instance is None:
             cls._instance = super().__new__(cls)
         return cls._instance
@@ -207,7 +207,7 @@ class Pack:
     policies: tuple[str, ...]
 
 
-class LookupFailed(AssertionError):
+class LookupFailed(AssertionError):  # noqa: N818  it fails a test; nothing is wrong with the run
     """No resource, or more than one, is what a finder was asked for; the message lists what there is."""
 
 

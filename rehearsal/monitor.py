@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlparse
 
-from google.protobuf import empty_pb2
+from google.protobuf import empty_pb2  # type: ignore[import-untyped]
 from pulumi.runtime import _callbacks
 from pulumi.runtime.proto import engine_pb2, provider_pb2, resource_pb2
 
@@ -230,7 +230,7 @@ class Monitor:
             raise self._stop(str(refused)) from refused
         return resource_pb2.ResourceInvokeResponse(**{"return": wire.struct_of(wire.wire_from_plain(result))})
 
-    def Call(self, request: resource_pb2.ResourceCallRequest) -> resource_pb2.CallResponse:  # noqa: N802
+    def Call(self, request: resource_pb2.ResourceCallRequest) -> provider_pb2.CallResponse:  # noqa: N802
         """Answer a method of a resource, where the user gave an answer for it."""
         self._go_on()
         args = wire.unwrapped(wire.plain_of(wire.wire_of(request.args)))
@@ -240,7 +240,7 @@ class Monitor:
                 "file with --answers"
             )
         result = lookups.answered(request.tok, args, outputs.Place(), self._answers)
-        return resource_pb2.CallResponse(**{"return": wire.struct_of(wire.wire_from_plain(result))})
+        return provider_pb2.CallResponse(**{"return": wire.struct_of(wire.wire_from_plain(result))})
 
     # -- the rest of the interface
 

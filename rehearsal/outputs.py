@@ -11,9 +11,10 @@ import functools
 import hashlib
 import inspect
 import json
+import re
 import sys
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,7 +107,7 @@ def _required(cls: type) -> dict[str, Any]:
 def _inputs(cls: type) -> frozenset[str]:
     """The properties, by the provider's name, that the program could have given a type itself."""
     names = _types.resource_py_to_pulumi_names(cls)
-    start = getattr(cls, "_internal_init", cls.__init__)
+    start: Any = getattr(cls, "_internal_init", None) or cls.__dict__["__init__"]
     return frozenset(names.get(parameter, parameter) for parameter in inspect.signature(start).parameters)
 
 
@@ -194,78 +195,111 @@ def _empty(value: Any) -> Any:
 
 
 def _made(subject: _Subject, key: str, hint: Any, arn: str, identifier: str) -> Any:
-    if _is_optional(hint):
-        return None
     special = _SPECIAL.get((subject.type, key))
     if special is not None:
         return special(subject)
-    if hint is str:
-        return _text(subject, key, arn, identifier)
-    if hint is bool:
-        return False
-    if hint in (int, float):
-        return 0
-    origin = typing.get_origin(hint)
-    if origin in (list, Sequence) or hint is list:
-        return []
-    if origin in (dict, Mapping) or hint is dict:
-        return {}
+    if typing.get_origin(hint) is typing.Union:
+        options = typing.get_args(hint)
+        return None if type(None) in options else _made(subject, key, options[0], arn, identifier)
     if isinstance(hint, type) and _types.is_output_type(hint):
         return {
             inner: _made(subject, f"{key}.{inner}", inner_hint, arn, identifier)
             for inner, inner_hint in _raw_hints(hint).items()
             if not _is_optional(inner_hint)
         }
-    if typing.get_origin(hint) is typing.Union:
-        return _made(subject, key, typing.get_args(hint)[0], arn, identifier)
-    return _text(subject, key, arn, identifier)
+    kind = typing.get_origin(hint) or hint
+    plain = next((make for kinds, make in _PLAIN if kind in kinds), None)
+    return _text(subject, key, arn, identifier) if plain is None else plain()
+
+
+_PLAIN: tuple[tuple[tuple[Any, ...], Callable[[], Any]], ...] = (
+    ((bool,), bool),
+    ((int, float), int),
+    ((list, Sequence), list),
+    ((dict, Mapping), dict),
+)
 
 
 def _text(subject: _Subject, key: str, arn: str, identifier: str) -> str:
+    """Text of the form that a property's name promises."""
     leaf = key.rsplit(".", 1)[-1]
-    lower = leaf.lower()
-    place = subject.place
     if leaf == "arn":
         return arn
     if leaf == "id":
         return identifier
-    if leaf == "region":
-        return place.region
-    if leaf == "availabilityZone":
-        return f"{place.region}a"
-    if leaf in ("name", "bucket"):
-        return subject.given(leaf)
-    if leaf in ("ownerId", "accountId", "registryId", "owner"):
-        return place.account
-    if leaf.endswith(("AccountId", "OwnerId")):
-        return place.account
-    if leaf in ("hostedZoneId", "zoneId"):
-        return "Z" + subject.hex(key, 13).upper()
-    if leaf == "uniqueId":
-        return "AROA" + subject.hex(key, 17).upper()
-    if leaf == "vpcId":
-        return f"vpc-{subject.hex(key, 17)}"
-    if leaf.endswith(("Arn", "ARN")):
-        return (
-            f"arn:{place.partition}:{_service(subject.type)}:{place.region}:{place.account}:{leaf[:-3]}/{subject.name}"
-        )
-    if lower.endswith(("url", "endpoint")):
-        return f"https://{subject.hex(key, 12)}.{_service(subject.type)}.{place.region}.{place.dns_suffix}"
-    if lower.endswith(("dnsname", "domainname", "domain")):
-        return (
-            f"{subject.name.lower()}-{subject.hex(key, 9)}.{place.region}.{_service(subject.type)}.{place.dns_suffix}"
-        )
-    if lower.endswith(("ip", "ipaddress")):
-        return f"10.0.{int(subject.hex(key, 2), 16)}.{int(subject.hex(key + 'b', 2), 16)}"
-    if lower.endswith(("date", "time", "createdat")):
-        return "2026-01-01T00:00:00Z"
-    if leaf.endswith("Id"):
-        return subject.hex(key, 17)
+    exact = _BY_NAME.get(leaf)
+    if exact is not None:
+        return exact(subject, leaf)
+    for endings, make in _BY_ENDING:
+        if leaf.endswith(endings):
+            return make(subject, leaf)
     return f"{subject.name}-{subject.hex(key, 7)}"
 
 
+def _account(subject: _Subject, _: str) -> str:
+    return subject.place.account
+
+
+def _zone(subject: _Subject, leaf: str) -> str:
+    return "Z" + subject.hex(leaf, 13).upper()
+
+
+def _date(_: _Subject, __: str) -> str:
+    return "2026-01-01T00:00:00Z"
+
+
+def _domain(subject: _Subject, leaf: str) -> str:
+    host = f"{subject.name.lower()}-{subject.hex(leaf, 9)}"
+    return f"{host}.{subject.place.region}.{_service(subject.type)}.{subject.place.dns_suffix}"
+
+
+def _url(subject: _Subject, leaf: str) -> str:
+    host = f"{subject.hex(leaf, 12)}.{_service(subject.type)}.{subject.place.region}"
+    return f"https://{host}.{subject.place.dns_suffix}"
+
+
+def _address(subject: _Subject, leaf: str) -> str:
+    first, second = bytes.fromhex(subject.hex(leaf, 4))
+    return f"10.0.{first}.{second}"
+
+
+def _other_arn(subject: _Subject, leaf: str) -> str:
+    place = subject.place
+    return f"arn:{place.partition}:{_service(subject.type)}:{place.region}:{place.account}:{leaf[:-3]}/{subject.name}"
+
+
+_TextRule = Callable[[_Subject, str], str]
+
+_BY_NAME: dict[str, _TextRule] = {
+    "accountId": _account,
+    "availabilityZone": lambda s, _: f"{s.place.region}a",
+    "bucket": lambda s, leaf: s.given(leaf),
+    "hostedZoneId": _zone,
+    "name": lambda s, leaf: s.given(leaf),
+    "owner": _account,
+    "ownerId": _account,
+    "region": lambda s, _: s.place.region,
+    "registryId": _account,
+    "state": lambda _, __: "available",
+    "uniqueId": lambda s, leaf: "AROA" + s.hex(leaf, 17).upper(),
+    "vpcId": lambda s, leaf: f"vpc-{s.hex(leaf, 17)}",
+    "zoneId": _zone,
+}
+# The first ending that fits decides.
+_BY_ENDING: tuple[tuple[tuple[str, ...], _TextRule], ...] = (
+    (("AccountId", "OwnerId"), _account),
+    (("Arn", "ARN"), _other_arn),
+    (("url", "Url", "URL", "endpoint", "Endpoint"), _url),
+    (("dnsName", "DnsName", "domainName", "DomainName", "domain", "Domain"), _domain),
+    (("cidrBlock", "CidrBlock"), lambda _, __: "10.0.0.0/16"),
+    (("ip", "Ip", "ipAddress", "IpAddress"), _address),
+    (("date", "Date", "time", "Time", "createdAt", "CreatedAt"), _date),
+    (("Id",), lambda s, leaf: s.hex(leaf, 17)),
+)
+
+
 def _service(token: str) -> str:
-    module = token.split(":")[1].split("/")[0] if token.count(":") > 1 else ""
+    module = token.split(":")[1].split("/", maxsplit=1)[0] if token.count(":") > 1 else ""
     return {"lb": "elasticloadbalancing", "alb": "elasticloadbalancing", "cloudwatch": "monitoring"}.get(module, module)
 
 
@@ -425,16 +459,18 @@ def _ec2_id(subject: _Subject) -> str:
     return f"{prefix}-{subject.hex('id', 17)}" if prefix else subject.hex("id", 17)
 
 
+def _queue_url(subject: _Subject) -> str:
+    place = subject.place
+    return f"https://sqs.{place.region}.{place.dns_suffix}/{place.account}/{subject.given('name')}"
+
+
 def _identifier(subject: _Subject, arn: str) -> str:
-    if subject.type.startswith("pulumi:providers:"):
+    if subject.type.startswith("pulumi:providers:") or subject.type == "aws:kms/key:Key":
         return _uuid(subject)
     if subject.type in _EC2_PREFIXES:
         return _ec2_id(subject)
     if subject.type == "aws:sqs/queue:Queue":
-        place = subject.place
-        return f"https://sqs.{place.region}.{place.dns_suffix}/{place.account}/{subject.given('name')}"
-    if subject.type == "aws:kms/key:Key":
-        return _uuid(subject)
+        return _queue_url(subject)
     key = _ID_IS.get(subject.type)
     if key is not None and key != "arn":
         return subject.given(key)
@@ -466,8 +502,80 @@ _SPECIAL: dict[tuple[str, str], Any] = {
     ("aws:s3/bucket:Bucket", "bucketRegionalDomainName"): lambda s: (
         f"{s.given('bucket')}.s3.{s.place.region}.{s.place.dns_suffix}"
     ),
-    ("aws:sqs/queue:Queue", "url"): lambda s: _identifier(s, ""),
+    ("aws:sqs/queue:Queue", "url"): _queue_url,
 }
+
+
+# Functions that look up one existing thing, by the type of what they find.
+_FINDS = {
+    "aws:acm/getCertificate:getCertificate": "aws:acm/certificate:Certificate",
+    "aws:cloudwatch/getEventBus:getEventBus": "aws:cloudwatch/eventBus:EventBus",
+    "aws:cloudwatch/getLogGroup:getLogGroup": "aws:cloudwatch/logGroup:LogGroup",
+    "aws:dynamodb/getTable:getTable": "aws:dynamodb/table:Table",
+    "aws:ec2/getInternetGateway:getInternetGateway": "aws:ec2/internetGateway:InternetGateway",
+    "aws:ec2/getRouteTable:getRouteTable": "aws:ec2/routeTable:RouteTable",
+    "aws:ec2/getSecurityGroup:getSecurityGroup": "aws:ec2/securityGroup:SecurityGroup",
+    "aws:ec2/getSubnet:getSubnet": "aws:ec2/subnet:Subnet",
+    "aws:ec2/getVpc:getVpc": "aws:ec2/vpc:Vpc",
+    "aws:ecr/getRepository:getRepository": "aws:ecr/repository:Repository",
+    "aws:ecs/getCluster:getCluster": "aws:ecs/cluster:Cluster",
+    "aws:iam/getOpenIdConnectProvider:getOpenIdConnectProvider": "aws:iam/openIdConnectProvider:OpenIdConnectProvider",
+    "aws:iam/getPolicy:getPolicy": "aws:iam/policy:Policy",
+    "aws:iam/getRole:getRole": "aws:iam/role:Role",
+    "aws:kms/getAlias:getAlias": "aws:kms/alias:Alias",
+    "aws:kms/getKey:getKey": "aws:kms/key:Key",
+    "aws:lambda/getFunction:getFunction": "aws:lambda/function:Function",
+    "aws:lb/getLoadBalancer:getLoadBalancer": "aws:lb/loadBalancer:LoadBalancer",
+    "aws:lb/getTargetGroup:getTargetGroup": "aws:lb/targetGroup:TargetGroup",
+    "aws:route53/getZone:getZone": "aws:route53/zone:Zone",
+    "aws:s3/getBucket:getBucket": "aws:s3/bucket:Bucket",
+    "aws:secretsmanager/getSecret:getSecret": "aws:secretsmanager/secret:Secret",
+    "aws:sns/getTopic:getTopic": "aws:sns/topic:Topic",
+    "aws:sqs/getQueue:getQueue": "aws:sqs/queue:Queue",
+}
+# Functions that look up several, by the prefix of the ids that they list.
+_LISTS = {
+    "aws:ec2/getRouteTables:getRouteTables": "rtb",
+    "aws:ec2/getSecurityGroups:getSecurityGroups": "sg",
+    "aws:ec2/getSubnets:getSubnets": "subnet",
+    "aws:ec2/getVpcs:getVpcs": "vpc",
+}
+_LISTED = 3
+_IDENTITIES = ("id", "arn", "name", "bucket", "loadBalancerArn", "keyId")
+
+
+def looked_up(token: str, args: Mapping[str, Any], place: Place) -> dict[str, Any] | None:
+    """What a function finds that looks up existing things, or None where it is not such a function.
+
+    The same arguments find the same thing; a list has three entries.
+    """
+    identity = json.dumps(args, sort_keys=True, default=str)
+    prefix = _LISTS.get(token)
+    if prefix is not None:
+        subject = _Subject(token, "", f"{token}{identity}", args, place)
+        ids = [f"{prefix}-{subject.hex(str(index), 17)}" for index in range(_LISTED)]
+        return {**args, "id": place.region, "ids": ids, "region": place.region}
+    found = _FINDS.get(token)
+    if found is None:
+        return None
+    given = next((args[key] for key in _IDENTITIES if args.get(key)), "")
+    name = str(given or found.rsplit(":", 1)[-1].lower())
+    subject = _Subject(found, name, f"{token}{identity}", args, place, str(given))
+    arn = str(given) if str(given).startswith("arn:") else _arn(subject)
+    identifier = str(args.get("id") or _identifier(subject, arn))
+    hints = _raw_hints(cls) if (cls := _result_class(token)) is not None else {}
+    made = {key: _made(subject, key, hint, arn, identifier) for key, hint in hints.items() if not _is_optional(hint)}
+    known = {key: value for key, value in args.items() if value is not None}
+    return {**made, "arn": arn, "id": identifier, **known}
+
+
+def _result_class(token: str) -> type | None:
+    """The class of a function's result: `aws:ec2/getVpc:getVpc` is `pulumi_aws.ec2.get_vpc.GetVpcResult`."""
+    package, module, function = token.split(":")
+    file = re.sub(r"(?<!^)(?=[A-Z])", "_", function).lower()
+    found = sys.modules.get(f"pulumi_{package}.{module.split('/')[0]}.{file}")
+    cls = getattr(found, f"{function[:1].upper()}{function[1:]}Result", None)
+    return cls if isinstance(cls, type) else None
 
 
 def all_outputs(token: str) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import pulumi.runtime
-from google.protobuf import json_format
+from google.protobuf import json_format  # type: ignore[import-untyped]
 from pulumi.runtime.proto import analyzer_pb2
 
 from . import wire
@@ -169,7 +169,7 @@ def _python(path: Path, options: Mapping[str, Any], file: Path) -> Path:
     return python if python.exists() else Path(sys.executable)
 
 
-class _Captured(BaseException):  # noqa: N818  not an error: how PolicyPack(...), which never returns, is left
+class _Captured(BaseException):
     def __init__(self, servicer: Any) -> None:
         super().__init__()
         self.servicer = servicer
@@ -205,6 +205,7 @@ class InProcessAnalyzer:
     # -- the protocol's calls
 
     def start(self, settings: RunSettings) -> analyzer_pb2.AnalyzerInfo:
+        """Bring the pack up, tell it of the stack, and ask what policies it has."""
         self._context.run(_set_runtime, settings)
         self._servicer = self._call(self._load)
         self._call(lambda: self._servicer.ConfigureStack(settings.configure_request(), None))
@@ -213,10 +214,12 @@ class InProcessAnalyzer:
         return info
 
     def configure(self, request: analyzer_pb2.ConfigureAnalyzerRequest) -> None:
+        """Give it its configuration."""
         self._call(lambda: self._servicer.Configure(request, None))
         self._sort_policies()
 
     def remediate(self, registration: Registration) -> analyzer_pb2.RemediateResponse:
+        """Let it change a resource's inputs."""
         if not self._remediates:
             return analyzer_pb2.RemediateResponse()
         request = registration.request(internal=True)
@@ -227,18 +230,21 @@ class InProcessAnalyzer:
         return response
 
     def analyze(self, registration: Registration) -> analyzer_pb2.AnalyzeResponse:
+        """Let it look at a resource's inputs."""
         response = analyzer_pb2.AnalyzeResponse()
         if self._resource_policies:
             self._call(lambda: self._analyze(registration, response))
         return response
 
     def analyze_stack(self, registrations: Sequence[Registration]) -> analyzer_pb2.AnalyzeResponse:
+        """Let it look at all resources' outputs."""
         response = analyzer_pb2.AnalyzeResponse()
         if self._stack_policies:
             self._call(lambda: self._analyze_stack(registrations, response))
         return response
 
     def close(self) -> None:
+        """End it."""
         if self._thread is not None:
             self._thread.shutdown(wait=True)
             self._thread = None
@@ -246,8 +252,9 @@ class InProcessAnalyzer:
     # -- loading
 
     def _load(self) -> Any:
-        from pulumi_policy import policy  # noqa: PLC0415  costs time that a run without packs need not spend
+        import pulumi_policy.policy  # noqa: PLC0415  costs time that a run without packs need not spend
 
+        policy: Any = pulumi_policy.policy
         real = policy.grpc, policy.analyzer_pb2_grpc
         policy.grpc = policy.analyzer_pb2_grpc = _NoServer
         try:
@@ -512,7 +519,7 @@ def _proxies() -> _Proxies:
 
             def __setitem__(self, key: str, value: Any) -> None:
                 self._owner.note_change()
-                super().__setitem__(key, value)
+                super().__setitem__(key, value)  # type: ignore[no-untyped-call]
 
         NotingDict.__name__ = NotingDict.__qualname__ = "_DictProxy"
         _made_proxies.append(_Proxies(proxy._ListProxy, NotingDict))  # noqa: SLF001
@@ -661,33 +668,37 @@ def _validate(
 def _schema_problem(value: Any, schema: Mapping[str, Any]) -> str:
     """Why a value does not fit a JSON schema, or an empty text; the keywords that policy packs use."""
     kinds = schema.get("type")
-    if kinds is not None:
-        names = kinds if isinstance(kinds, list) else [kinds]
-        if not any(_is_json_type(value, str(name)) for name in names):
-            return f"must be of type {' or '.join(map(str, names))}"
+    names = [] if kinds is None else kinds if isinstance(kinds, list) else [kinds]
+    if names and not any(_is_json_type(value, str(name)) for name in names):
+        return f"must be of type {' or '.join(map(str, names))}"
     if "enum" in schema and value not in schema["enum"]:
         return f"must be one of {', '.join(map(str, schema['enum']))}"
-    if isinstance(value, str):
-        return _text_problem(value, schema)
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        if "minimum" in schema and value < schema["minimum"]:
-            return f"must be at least {schema['minimum']:g}"
-        if "maximum" in schema and value > schema["maximum"]:
-            return f"must be at most {schema['maximum']:g}"
-    if isinstance(value, list):
-        return _list_problem(value, schema)
-    if isinstance(value, dict):
-        missing = [key for key in schema.get("required", []) if key not in value]
-        if missing:
-            return f"needs {', '.join(missing)}"
-        for key, item in value.items():
-            inner = schema.get("properties", {}).get(key)
-            extra = schema.get("additionalProperties", True)
-            if inner is None and extra is False:
-                return f"has no property {key}"
-            problem = _schema_problem(item, inner or (extra if isinstance(extra, dict) else {}))
-            if problem:
-                return f"{key} {problem}"
+    for kind, problem_of in _PROBLEMS:
+        if isinstance(value, kind) and not isinstance(value, bool):
+            return problem_of(value, schema)
+    return ""
+
+
+def _number_problem(value: float, schema: Mapping[str, Any]) -> str:
+    if "minimum" in schema and value < schema["minimum"]:
+        return f"must be at least {schema['minimum']:g}"
+    if "maximum" in schema and value > schema["maximum"]:
+        return f"must be at most {schema['maximum']:g}"
+    return ""
+
+
+def _map_problem(value: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
+    missing = [key for key in schema.get("required", []) if key not in value]
+    if missing:
+        return f"needs {', '.join(missing)}"
+    extra = schema.get("additionalProperties", True)
+    for key, item in value.items():
+        inner = schema.get("properties", {}).get(key)
+        if inner is None and extra is False:
+            return f"has no property {key}"
+        problem = _schema_problem(item, inner or (extra if isinstance(extra, dict) else {}))
+        if problem:
+            return f"{key} {problem}"
     return ""
 
 
@@ -713,6 +724,14 @@ def _list_problem(value: Sequence[Any], schema: Mapping[str, Any]) -> str:
             if problem:
                 return f"has an item that {problem}"
     return ""
+
+
+_PROBLEMS: tuple[tuple[Any, Callable[[Any, Mapping[str, Any]], str]], ...] = (
+    (str, _text_problem),
+    ((int, float), _number_problem),
+    (list, _list_problem),
+    (dict, _map_problem),
+)
 
 
 def _is_json_type(value: Any, name: str) -> bool:

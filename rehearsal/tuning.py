@@ -31,7 +31,10 @@ class InlineLoop(asyncio.SelectorEventLoop):
     to threads, too: the monitor then waits for the loop to run it.
     """
 
-    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
+    def run_in_executor(  # type: ignore[override]  what is handed in is not looked at
+        self, executor: Any, func: Callable[..., Any], *args: Any
+    ) -> asyncio.Future[Any]:
+        """Call at once what the SDK calls; leave the rest to the executor."""
         if executor is not None or func.__module__ != _SDK_CALL or _callbacks._CallbackServicer._servicers:  # noqa: SLF001
             return super().run_in_executor(executor, func, *args)
         future = self.create_future()
@@ -83,7 +86,7 @@ def lean_sdk(program: Path) -> Iterator[None]:
             frame = frame.f_back
         return source_pb2.StackTrace(frames=frames)
 
-    pulumi.log.debug = _say_nothing  # type: ignore[assignment]
+    pulumi.log.debug = _say_nothing
     resource._get_stack_trace = lean_trace  # noqa: SLF001
     try:
         yield

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from google.protobuf import struct_pb2
+from google.protobuf import struct_pb2  # type: ignore[import-untyped]
 from pulumi.runtime import rpc
 
 from .model import UNKNOWN, Archive, Asset, Secret
@@ -37,7 +37,7 @@ def wire_of(struct: struct_pb2.Struct) -> dict[str, Any]:
     return {key: _wire(fields[key]) for key in sorted(fields)}
 
 
-def _wire(value: struct_pb2.Value) -> Any:
+def _wire(value: struct_pb2.Value) -> Any:  # noqa: PLR0911  one for each kind
     kind = value.WhichOneof("kind")
     if kind == "string_value":
         return value.string_value
@@ -83,7 +83,7 @@ def without_internal(wire: Any) -> Any:
     return wire
 
 
-def plain_of(wire: Any) -> Any:
+def plain_of(wire: Any) -> Any:  # noqa: PLR0911  one for each kind
     """The plain form of a wire value."""
     if isinstance(wire, str):
         return UNKNOWN if wire == UNKNOWN_WIRE else wire
@@ -109,7 +109,7 @@ def plain_of(wire: Any) -> Any:
     raise ValueError(f"a property carries the signature {signature!r}, which this engine does not know")
 
 
-def wire_from_plain(value: Any) -> Any:
+def wire_from_plain(value: Any) -> Any:  # noqa: PLR0911  one for each kind
     """The wire form of a plain value; the inverse of `plain_of`."""
     if value is UNKNOWN:
         return UNKNOWN_WIRE
