@@ -650,7 +650,11 @@ def test_a_crash_of_our_own_is_answered(world, monkeypatch):
     assert sentence == "The deployment's function itself failed (ZeroDivisionError); its log says where."
 
 
-def test_a_function_without_time_answers_and_changes_nothing_afterwards(world, monkeypatch):
+@pytest.mark.parametrize("registered", [False, True])
+def test_a_function_without_time_answers_and_changes_nothing_afterwards(world, monkeypatch, registered):
+    if registered:
+        world.ecs.register_task_definition(**TASKDEF)
+    before = world.revisions()
     late = {}
     run = ecs_deploy.deadline.run
 
@@ -666,7 +670,7 @@ def test_a_function_without_time_answers_and_changes_nothing_afterwards(world, m
 
     assert kind == "SystemUnavailable"
     assert sentence == "The deployment's function ran out of its own time; retry the stage."
-    assert world.revisions() == [arn(1)]
+    assert world.revisions() == before
     assert world.service.task_definition == arn(1)
 
 
@@ -870,6 +874,8 @@ def test_a_service_is_updated_only_when_it_has_to_be(primary, change):
 
 def test_what_aws_adds_makes_no_difference():
     assert same(TASKDEF, DESCRIBED)
+    assert same(with_container(TASKDEF, privileged=False), DESCRIBED)
+    assert same(TASKDEF, {**DESCRIBED, "enableFaultInjection": False})
 
 
 @pytest.mark.parametrize(
