@@ -3,7 +3,7 @@
 # push them, and put the metadata that says which images the release is made of. Everything after the
 # put belongs to the pipeline. See docs/ci.md for the wiring, the permissions and the exit codes.
 #
-# Needs a POSIX shell and utilities, the AWS CLI (1.17.10 or later, or 2) and docker with buildx.
+# Needs a POSIX shell and utilities, the AWS CLI (1.19 or later, or 2) and docker with buildx.
 # Calls these and no others, which is all that CI's role allows:
 #   aws ecr get-login-password       ecr:GetAuthorizationToken
 #   aws ecr batch-get-image          ecr:BatchGetImage
@@ -323,7 +323,10 @@ fi
 
 work='' child='' own_builder='' step='setting up' putting=''
 cleanup() {
-  [ -z "$child" ] || kill -s TERM "$child" 2>/dev/null || :
+  if [ -n "$child" ]; then
+    kill -s TERM "$child" 2>/dev/null || :
+    wait "$child" 2>/dev/null || : # or it writes into what is removed below
+  fi
   [ -z "$own_builder" ] || docker buildx rm --force "$own_builder" >/dev/null 2>&1 || :
   [ -z "$work" ] || rm -rf "$work"
 }
@@ -343,12 +346,14 @@ for tool in aws docker; do
 done
 
 scratch=${TMPDIR:-/tmp}/handoff.$$
-mkdir "$scratch" || fail "$EXIT_TOOL" "$scratch cannot be made: set TMPDIR to a directory that can be written."
+mkdir "$scratch" 2>/dev/null ||
+  fail "$EXIT_TOOL" "$scratch cannot be made: set TMPDIR to a directory that can be written."
 work=$scratch
 
 # The login goes into a configuration of this run alone. Earlier logins (to a mirror of base images) are
 # carried over, except where a credential store holds them: docker would write the new one there as well.
 docker_home=${DOCKER_CONFIG:-${HOME-}/.docker}
+case $docker_home in /*) ;; *) docker_home=$PWD/$docker_home ;; esac
 BUILDX_CONFIG=${BUILDX_CONFIG:-$docker_home/buildx} # builders made before this script are still found
 DOCKER_CONFIG=$work/docker
 export BUILDX_CONFIG DOCKER_CONFIG
@@ -369,7 +374,7 @@ docker buildx version >/dev/null 2>&1 ||
 # joined by "/"; with a path as argument, that scalar alone and unescaped. Fails on what is not JSON.
 json() { # [PATH] <JSON
   awk -v want="${1-}" '
-    function broken() { failed = 1; exit 1 }
+    function broken() { exit 1 }
     function blanks() { while (index(" \t\r\n", substr(text, at, 1)) && at <= length(text)) at++ }
     function hex(digits,   i, n) {
       for (i = 1; i <= 4; i++) n = n * 16 + index("0123456789abcdef", tolower(substr(digits, i, 1))) - 1
@@ -429,7 +434,7 @@ json() { # [PATH] <JSON
       at = 1
     }
     { text = text $0 "\n" }
-    END { if (!failed) { value(""); blanks(); if (at <= length(text)) exit 1 } else exit 1 }
+    END { value(""); blanks(); if (at <= length(text)) broken() }
   '
 }
 
@@ -481,7 +486,9 @@ look_into_single() { # NAME
   docker buildx imagetools inspect --format '{{json .Image}}' "$registry/$environment/$service/$1@$digest" \
     >"$work/config" 2>"$work/error" </dev/null ||
     call_failed "reading the platform of $(image_uri "$1")" "$work/error" "$EXIT_AWS"
-  printf '%s/%s\t%s\n' "$(json os <"$work/config")" "$(json architecture <"$work/config")" "$digest" >"$work/held"
+  system=$(json os <"$work/config") || system=
+  architecture=$(json architecture <"$work/config") || architecture=
+  printf '%s/%s\t%s\n' "${system:-unknown}" "${architecture:-unknown}" "$digest" >"$work/held"
 }
 
 held_platforms() { cut -f 1 "$work/held" | paste -s -d ',' - | sed 's/,/, /g'; }

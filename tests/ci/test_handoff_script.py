@@ -346,6 +346,7 @@ def test_a_tag_that_holds_something_else_after_the_push_is_refused(ci, cloud):
 # --- interruptions
 
 
+@pytest.mark.parametrize("shell", SHELLS, ids=lambda shell: shell[0].rpartition("/")[2])
 @pytest.mark.parametrize(
     ("stop", "group", "code"),
     [
@@ -356,7 +357,9 @@ def test_a_tag_that_holds_something_else_after_the_push_is_refused(ci, cloud):
     ],
     ids=["terminated", "hung up", "Ctrl-C", "whole group terminated"],
 )
-def test_a_run_interrupted_between_images_puts_nothing_and_the_next_one_finishes(ci, cloud, stop, group, code):
+def test_a_run_interrupted_between_images_puts_nothing_and_the_next_one_finishes(ci, cloud, shell, stop, group, code):
+    ci.shell = shell
+
     interrupted = ci.hand_over_until("docker", "nginx/Dockerfile", stop, group)
 
     assert refused(interrupted, code, f"interrupted by {stop.name}", "building nginx for linux/arm64", "run it again")
@@ -479,6 +482,34 @@ def test_a_bucket_without_versions_starts_no_release_and_is_reported(ci, cloud):
     assert refused(run, 12, "versioning")
 
 
+def test_a_password_that_the_registry_refuses_is_reported(ci, cloud):
+    cloud.answers["get-login-password"] = "s3same-0pen"
+
+    run = ci.hand_over()
+
+    assert refused(run, 7, f"logging in to {REGISTRY} failed", "400 Bad Request")
+    assert "s3same-0pen" not in run.stdout + run.stderr
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "part"),
+    [
+        ("<html>", 13, "not JSON"),
+        ('{"images": []', 13, "not JSON"),
+        ('{"images": [], "failures": []}', 13, "no failure code"),
+        ('{"images": [], "failures": [{"failureCode": "UpstreamAccessDenied"}]}', 13, "UpstreamAccessDenied"),
+        ('{"images": [{"imageId": {"imageDigest": "sha256:0"}, "imageManifest": "<html>"}]}', 9, "not JSON"),
+    ],
+)
+def test_an_answer_of_the_registry_that_makes_no_sense_is_refused(ci, cloud, answer, code, part):
+    cloud.answers["batch-get-image"] = answer
+
+    run = ci.hand_over()
+
+    assert refused(run, code, APP, part, "nothing was put")
+    assert not cloud.ran("docker", "buildx", "build")
+
+
 # --- building
 
 
@@ -540,6 +571,41 @@ def test_a_builder_that_was_named_is_used(ci, cloud):
 
     assert all(call[call.index("--builder") + 1] == "farm" for call in cloud.ran("docker", "buildx", "build"))
     assert not cloud.ran("docker", "buildx", "create")
+
+
+def test_a_buildx_that_does_not_say_what_it_pushed_is_not_trusted(ci, cloud):
+    cloud.says_digest = False
+
+    run = ci.hand_over()
+
+    assert refused(run, 11, "which digest of app", "update buildx")
+    assert not cloud.versions()
+
+
+def test_a_docker_without_buildx_is_reported(ci, cloud):
+    cloud.buildx = False
+
+    assert refused(ci.hand_over(), 3, "no buildx plugin")
+
+
+def test_a_temporary_directory_that_cannot_be_written_is_named(ci):
+    run = ci.hand_over(variables={"TMPDIR": str(ci.home / "nowhere")})
+
+    assert refused(run, 3, str(ci.home / "nowhere"), "set TMPDIR")
+
+
+def test_plugins_contexts_and_builders_of_the_machine_are_still_found(ci, cloud):
+    for name in ("cli-plugins", "contexts"):
+        (ci.home / ".docker" / name).mkdir(parents=True)
+    found = []
+    cloud.before_tagging = lambda: found.extend(ci.temporary.glob("*/docker/*"))
+
+    run = ci.hand_over(image="app=app")
+
+    assert run.returncode == 0
+    assert {p.name for p in found} == {"cli-plugins", "config.json", "contexts"}
+    assert cloud.seen["BUILDX_CONFIG"] == str(ci.home / ".docker" / "buildx")
+    assert {p.name for p in (ci.home / ".docker").iterdir()} == {"cli-plugins", "contexts"}
 
 
 @pytest.mark.parametrize("tool", ["aws", "docker"])
