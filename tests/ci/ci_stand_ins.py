@@ -22,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from contextlib import redirect_stderr
+from contextlib import redirect_stderr, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -84,7 +84,7 @@ def client(service):
     )
 
 
-class Failed(Exception):
+class ProgramError(Exception):
     """A program ends with this exit code and these words on stderr."""
 
     def __init__(self, code, stderr):
@@ -178,10 +178,8 @@ class Cloud:
         class Handler(socketserver.StreamRequestHandler):
             def handle(self):
                 answer = cloud.answer(ast.literal_eval(self.rfile.readline().decode()))
-                try:
+                with suppress(BrokenPipeError):  # the stand-in was killed meanwhile, as a test of interruption wants
                     self.wfile.write("\0".join(map(str, answer)).encode())
-                except BrokenPipeError:
-                    pass  # the stand-in was killed meanwhile, as a test of interruption wants
 
         class Server(socketserver.ThreadingUnixStreamServer):
             daemon_threads = True
@@ -211,56 +209,64 @@ class Cloud:
             return 1, "", "the test is over"
         try:
             return 0, getattr(self, f"_{program}")(request), ""
-        except Failed as failure:
+        except ProgramError as failure:
             return failure.code, "", failure.stderr + "\n"
 
     def _allow(self, action, resource):
         self.used.add((action, resource))
         return (action, resource) in self.allowed
 
+    def _allow_all(self, actions, repository):
+        return all([self._allow(f"ecr:{action}", repository_arn(repository)) for action in actions])  # noqa: C419 - each is noted
+
     # --- aws
 
     def _aws(self, request):
         service, operation, *rest = request["argv"]
         if not request["env"].get("AWS_ACCESS_KEY_ID"):
-            raise Failed(253, 'Unable to locate credentials. You can configure credentials by running "aws configure".')
+            advice = 'You can configure credentials by running "aws configure".'
+            raise ProgramError(253, f"Unable to locate credentials. {advice}")
         client = {"ecr": self.ecr, "s3api": self.s3}[service]
-        login = (service, operation) == ("ecr", "get-login-password")
         names = {xform_name(n, "-"): n for n in client.meta.service_model.operation_names}
-        name = "GetAuthorizationToken" if login else names[operation]
-        options, parameters = self._aws_arguments(client, name, rest)
+        names["get-login-password"] = "GetAuthorizationToken"
+        options, parameters = self._aws_arguments(client, names[operation], rest)
         assert options["region"] == REGION
         if self.unreachable & {"aws", operation}:
             error = EndpointConnectionError(endpoint_url=client.meta.endpoint_url + "/")
-            raise Failed(255, f"\n{error}")
-        resource = "*"
-        if "repositoryName" in parameters:
-            resource = repository_arn(parameters["repositoryName"])
-        if service == "s3api":
-            resource = f"arn:aws:s3:::{parameters['Bucket']}/{parameters['Key']}"
-        action = f"{'s3' if service == 's3api' else service}:{name}"
-        if not self._allow(action, resource):
-            code = "AccessDenied" if service == "s3api" else "AccessDeniedException"
-            reason = f"User: arn:aws:sts::{ACCOUNT}:assumed-role/dev-api-ci-github/ci is not authorized to perform: "
-            reason += f"{action} on resource: {resource} because no identity-based policy allows the {action} action"
-            raise Failed(254, f"\nAn error occurred ({code}) when calling the {name} operation: {reason}")
-        try:
-            answer = getattr(client, xform_name(name))(**parameters)
-        except ClientError as error:
-            raise Failed(254, f"\n{error}") from error
-        except ParamValidationError as error:
-            raise Failed(252, f"\n{error}") from error
+            raise ProgramError(255, f"\n{error}")
+        answer = self._call(client, names[operation], parameters)
         if operation in self.answers:
             return self.answers[operation] + "\n"
-        if login:
+        if operation == "get-login-password":
             return self.password + "\n"
-        answer.pop("ResponseMetadata")
         if "query" in options:
             answer = jmespath.search(options["query"], answer)
         if options.get("output") == "text":
             assert answer is None or isinstance(answer, str), "this stand-in prints text of one scalar only"
             return f"{answer}\n"
         return json.dumps(answer, indent=4) + "\n"
+
+    def _call(self, client, operation, parameters):
+        """The operation's answer, if CI's role allows the call."""
+        service, denied, resource = "ecr", "AccessDeniedException", "*"
+        if client is self.s3:
+            service, denied, resource = "s3", "AccessDenied", f"arn:aws:s3:::{BUCKET}/{parameters['Key']}"
+            assert parameters["Bucket"] == BUCKET
+        elif "repositoryName" in parameters:
+            resource = repository_arn(parameters["repositoryName"])
+        action = f"{service}:{operation}"
+        if not self._allow(action, resource):
+            reason = f"User: arn:aws:sts::{ACCOUNT}:assumed-role/dev-api-ci-github/ci is not authorized to perform: "
+            reason += f"{action} on resource: {resource} because no identity-based policy allows the {action} action"
+            raise ProgramError(254, f"\nAn error occurred ({denied}) when calling the {operation} operation: {reason}")
+        try:
+            answer = getattr(client, xform_name(operation))(**parameters)
+        except ClientError as error:
+            raise ProgramError(254, f"\n{error}") from error
+        except ParamValidationError as error:
+            raise ProgramError(252, f"\n{error}") from error
+        answer.pop("ResponseMetadata")
+        return answer
 
     def _aws_arguments(self, client, operation, argv):
         """The CLI's global options and the operation's parameters, by the service's own model."""
@@ -277,7 +283,7 @@ class Cloud:
                 (options[option],) = values
                 continue
             if option not in members:
-                raise Failed(252, f"\nUnknown options: --{option}")
+                raise ProgramError(252, f"\nUnknown options: --{option}")
             name, member = members[option]
             if member.type_name == "list":
                 nested = member.member.type_name == "structure"
@@ -294,37 +300,45 @@ class Cloud:
         self.seen = request["env"]
         match request["argv"]:
             case ["buildx", *_] if not self.buildx:
-                raise Failed(1, "docker: unknown command: docker buildx\n\nRun 'docker --help' for more information")
+                raise ProgramError(
+                    1, "docker: unknown command: docker buildx\n\nRun 'docker --help' for more information"
+                )
             case ["login", "--username", "AWS", "--password-stdin", host]:
-                return self._login(host, request)
+                answer = self._login(host, request)
             case ["buildx", "version"]:
-                return "github.com/docker/buildx v0.29.1 0000000\n"
+                answer = "github.com/docker/buildx v0.29.1 0000000\n"
             case ["buildx", "inspect"]:
-                return f"Name:   default\nDriver: {self.builders['default']}\n\nNodes:\nName: default0\n"
+                answer = f"Name:   default\nDriver: {self.builders['default']}\n\nNodes:\nName: default0\n"
             case ["buildx", "create", "--driver", driver, "--name", name]:
                 self.builders[name] = driver
-                return name + "\n"
+                answer = name + "\n"
             case ["buildx", "rm", "--force", name]:
                 del self.builders[name]
-                return f"{name} removed\n"
+                answer = f"{name} removed\n"
             case ["buildx", "build", *rest]:
-                return self._build(rest, request)
+                answer = self._build(rest, request)
             case ["buildx", "imagetools", "create", "--tag", reference, *sources]:
-                return self._tag(reference, sources, request)
+                answer = self._tag(reference, sources, request)
             case ["buildx", "imagetools", "inspect", "--format", "{{json .Image}}", reference]:
-                repository, digest = reference.removeprefix(REGISTRY + "/").split("@")
-                self._pull(repository, reference)
-                image = self.ecr.batch_get_image(repositoryName=repository, imageIds=[{"imageDigest": digest}])
-                return json.dumps(json.loads(image["images"][0]["imageManifest"])["config"]["stands for"]) + "\n"
+                answer = self._platform(reference)
             case argv:
                 raise AssertionError(f"docker was called in a way that this stand-in does not know: {argv}")
+        return answer
+
+    def _platform(self, reference):
+        repository, digest = reference.removeprefix(REGISTRY + "/").split("@")
+        self._pull(repository, reference)
+        image = self.ecr.batch_get_image(repositoryName=repository, imageIds=[{"imageDigest": digest}])["images"][0]
+        return json.dumps(json.loads(image["imageManifest"])["config"]["stands for"]) + "\n"
 
     def _login(self, host, request):
         if "docker" in self.unreachable:
             lookup = f"dial tcp: lookup {host}: no such host"
-            raise Failed(1, f'Error response from daemon: Get "https://{host}/v2/": {lookup}')
+            raise ProgramError(1, f'Error response from daemon: Get "https://{host}/v2/": {lookup}')
         if request["stdin"].strip() != self.password:
-            raise Failed(1, f"Error response from daemon: login attempt to https://{host}/v2/ failed: 400 Bad Request")
+            raise ProgramError(
+                1, f"Error response from daemon: login attempt to https://{host}/v2/ failed: 400 Bad Request"
+            )
         path = Path(request["env"]["DOCKER_CONFIG"]) / "config.json"
         kept = json.loads(path.read_text()) if path.exists() else {"auths": {}}
         kept["auths"][host] = {"auth": base64.b64encode(f"AWS:{self.password}".encode()).decode()}
@@ -348,27 +362,28 @@ class Cloud:
             arguments = parser.parse_args(argv)
         repository = arguments.output["name"].removeprefix(REGISTRY + "/")
         if self.builders[arguments.builder or "default"] == "docker":
-            raise Failed(1, "ERROR: failed to build: Cache export is not supported for the docker driver.")
+            raise ProgramError(1, "ERROR: failed to build: Cache export is not supported for the docker driver.")
         log = f"#1 load build definition from {arguments.file}\n"
         if repository.rpartition("/")[2] in self.broken_builds:
-            raise Failed(1, log + 'ERROR: failed to solve: process "/bin/sh -c make" did not complete: exit code: 2')
+            raise ProgramError(
+                1, log + 'ERROR: failed to solve: process "/bin/sh -c make" did not complete: exit code: 2'
+            )
         dockerfile = Path(request["cwd"], arguments.file).read_text()
         assert Path(request["cwd"], arguments.context).is_dir()
 
         pushed_to = f"failed to push {arguments.output['name']}"
         self._reach(REGISTRY, f"{log}ERROR: failed to solve: {pushed_to}", request)
         manifest = self._image(arguments.platform, dockerfile, *arguments.build_arg, arguments.target)
-        if not all([self._allow(f"ecr:{action}", repository_arn(repository)) for action in PUSH]):
+        if not self._allow_all(PUSH, repository):
             url = f"https://{REGISTRY}/v2/{repository}/blobs/uploads/"
-            raise Failed(
+            raise ProgramError(
                 1, f"{log}ERROR: failed to solve: {pushed_to}: unexpected status from POST {url}: 403 Forbidden"
             )
         digest = self._put(repository, manifest)
 
         cache, _, cache_tag = arguments.cache_to["ref"].removeprefix(REGISTRY + "/").rpartition(":")
         assert arguments.cache_from["ref"] == arguments.cache_to["ref"]
-        for action in (*PULL, *PUSH):
-            self._allow(f"ecr:{action}", repository_arn(cache))
+        self._allow_all((*PULL, *PUSH), cache)
         self._put(cache, {"mediaType": MANIFEST, "layers": [{"digest": digest}]}, cache_tag)
         metadata = {"buildx.build.ref": "default/x"} | ({"containerimage.digest": digest} if self.says_digest else {})
         Path(arguments.metadata_file).write_text(json.dumps(metadata, indent=2))
@@ -387,7 +402,7 @@ class Cloud:
             entries.append({"mediaType": MANIFEST, "digest": digest, "size": 500, "platform": platform})
         if not self._allow("ecr:PutImage", repository_arn(repository)):
             url = f"https://{REGISTRY}/v2/{repository}/manifests/{tag}"
-            raise Failed(
+            raise ProgramError(
                 1, f"ERROR: failed to push {reference}: unexpected status from PUT request to {url}: 403 Forbidden"
             )
         try:
@@ -395,19 +410,21 @@ class Cloud:
         except self.ecr.exceptions.ImageAlreadyExistsException as error:
             reason = f"tag invalid: The image tag '{tag}' already exists in the '{repository}' repository"
             reason += " and cannot be overwritten because the repository is immutable."
-            raise Failed(1, f"ERROR: failed to push {reference}: 400 Bad Request: {reason}") from error
+            raise ProgramError(1, f"ERROR: failed to push {reference}: 400 Bad Request: {reason}") from error
         self.after_tagging()
         return f"#1 [internal] pushing {reference}\n"
 
     def _reach(self, host, doing, request):
         if "docker" in self.unreachable:
-            raise Failed(1, f'{doing}: failed to do request: Head "https://{host}/v2/": dial tcp: lookup: no such host')
+            raise ProgramError(
+                1, f'{doing}: failed to do request: Head "https://{host}/v2/": dial tcp: lookup: no such host'
+            )
         if not self._authorized(request):
-            raise Failed(1, f"{doing}: failed to authorize: no basic auth credentials")
+            raise ProgramError(1, f"{doing}: failed to authorize: no basic auth credentials")
 
     def _pull(self, repository, reference):
-        if not all([self._allow(f"ecr:{action}", repository_arn(repository)) for action in PULL]):
-            raise Failed(1, f"ERROR: {reference}: failed to copy: httpReadSeeker: 403 Forbidden")
+        if not self._allow_all(PULL, repository):
+            raise ProgramError(1, f"ERROR: {reference}: failed to copy: httpReadSeeker: 403 Forbidden")
 
     def _image(self, platform, *ingredients):
         """A manifest. No two builds are the same, which is what most builds are like."""

@@ -150,7 +150,7 @@ def test_every_output_of_the_github_action_is_one_that_the_script_writes():
     written = set(re.findall(r'"([a-z-]+)=\$', (CI / "handoff.sh").read_text().rpartition('>>"$result"')[0][-200:]))
 
     for name, output in ACTION["outputs"].items():
-        assert output["value"] == "${{ steps.hand-over.outputs.%s }}" % name
+        assert output["value"] == f"${{{{ steps.hand-over.outputs.{name} }}}}"
     assert set(ACTION["outputs"]) == written
 
 
@@ -245,5 +245,4 @@ def test_the_guide_names_files_that_exist():
     links = re.findall(r"\]\(([^)]+)\)", guide.read_text())
 
     assert {link for link in links if not (guide.parent / link).is_file()} == set()
-    assert {"ci.yml" for link in links if link.startswith("http")} == set()
     assert len(set(links)) == 7
