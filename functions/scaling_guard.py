@@ -30,6 +30,9 @@ services under Lambda's 4 KB:
      "resourceId": "service/prod/prod-{service}", "parameter": "/ecs-release/prod/{service}/scaling-guard"}
 
 Events: EventBridge's "CodeDeploy Deployment State-change Notification" (any state) and "Scheduled Event" (the sweep).
+Give the function a reserved concurrency of one where the account's quota allows it: invocations then never meet. Where
+they do, each finishes what it began (see `Guard.settle`).
+
 A fault of AWS is raised, so that Lambda tries the event again and the function's error alarm sees it.
 """  # noqa: E501
 
@@ -38,7 +41,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
@@ -60,8 +63,8 @@ RUNNING: Final = ("Created", "Queued", "InProgress", "Baking", "Ready")
 #: States of the event that are ends; a deployment never leaves them.
 ENDED: Final = frozenset({"SUCCESS", "FAILURE", "STOP"})
 _DIMENSION: Final = "ecs:service:DesiredCount"
-#: More steps than the longest way from any state to rest (remember, suspend, confirm, restore, forget).
-_ROUNDS: Final = 6
+#: More steps than the longest way from any state to rest (remember, suspend, confirm, restore, suspend, confirm).
+_ROUNDS: Final = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,20 +237,33 @@ class Guard:
         """Take steps until there is nothing to do, reading everything anew each time; returns the steps.
 
         The order of reading matters where two invocations meet: flags read before a record is found missing, and
-        the deployment asked for last, cannot be another invocation's suspension taken for what stood before.
+        the deployment asked for last, cannot be another invocation's suspension taken for what stood before. What
+        this invocation did itself it remembers: it must not take its own restoring for a person's, and when another
+        one forgot the record while this one suspended, it puts the record back.
         """
         taken: list[str] = []
+        suspended_under: Record | None = None
         for _ in range(_ROUNDS):
             flags = self._flags(one)
             if flags is None:
                 return taken
             record = self._record(one)
             deploying = self._deploying(one, started=started, ended=ended)
+            if record is None and suspended_under is not None:
+                self._write(one, suspended_under, overwrite=False)
+                suspended_under = None
+                continue
+            if record is not None and Step.RESTORE.value in taken:
+                record = replace(record, applied=False)
             step = decide(flags, record, deploying=deploying)
             if step is Step.NOTHING:
                 return taken
             self._take(step, one, flags, record)
             taken.append(step.value)
+            if step is Step.SUSPEND:
+                suspended_under = record
+            elif step in (Step.RESTORE, Step.FORGET):
+                suspended_under = None
         return taken
 
     def _take(self, step: Step, one: Guarded, flags: Flags, record: Record | None) -> None:

@@ -144,6 +144,7 @@ class World:
         self.answers = []
         self.calls = []
         self.blobs = {}
+        self.replies = {}
         events = boto3.DEFAULT_SESSION.events
         events.register("before-call", self._note)
         for name in ("PutJobSuccessResult", "PutJobFailureResult"):
@@ -171,9 +172,15 @@ class World:
 
     def reply(self, service, operation, status, body):
         """Let one AWS call answer `body` from now on (an emulator's gap, or a fault)."""
-        boto3.DEFAULT_SESSION.events.register_first(
-            f"before-call.{service}.{operation}", lambda **_: (SimpleNamespace(status_code=status), body)
-        )
+        key = (service, operation)
+        if key not in self.replies:
+
+            def answer(model, **_):
+                self._note(model)
+                return SimpleNamespace(status_code=self.replies[key][0]), self.replies[key][1]
+
+            boto3.DEFAULT_SESSION.events.register_first(f"before-call.{service}.{operation}", answer)
+        self.replies[key] = (status, body)
 
     def watch(self, service, operation, see):
         """Show the request of each such call to `see`."""
