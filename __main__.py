@@ -8,15 +8,19 @@ from components.alarms import Alarms, AlarmsArgs, alarm_names
 from components.bucket import PrivateBucket, PrivateBucketArgs
 from components.ci_identity import CiIdentity, CiIdentityArgs, OidcProviders, OidcProvidersArgs
 from components.cluster import Cluster, ClusterArgs
+from components.dashboard import Dashboard, DashboardArgs
 from components.deployment import Deployment, DeploymentArgs
 from components.handoff import Handoff, HandoffArgs
 from components.load_balancer import LoadBalancer, LoadBalancerArgs
 from components.network import Network, NetworkArgs
+from components.notifier import Chatbot, ChatbotArgs, Notifier, NotifierArgs
 from components.pipeline import Pipeline, PipelineArgs
 from components.registry import Registry, RegistryArgs
 from components.release_gate import ReleaseGate, ReleaseGateArgs
 from components.rolling import Rolling, RollingArgs
+from components.scaling_guard import ScalingGuard, ScalingGuardArgs
 from components.service import Service, ServiceArgs
+from components.smoke_test import SmokeTest, SmokeTestArgs
 from components.template import Template, TemplateArgs
 from components.topics import Topics, TopicsArgs
 from components.trigger import Trail, TrailArgs, Trigger, TriggerArgs
@@ -48,8 +52,9 @@ topics = Topics("topics", TopicsArgs.of(stack), here)
 network = Network("network", NetworkArgs(names=names, settings=stack.network), here)
 cluster = Cluster("cluster", ClusterArgs(names=names), here)
 
+pipelines: dict[str, aws.codepipeline.Pipeline] = {}
 for service in stack.services:
-    name, own = service.name, names.service(service.name)
+    name, own, blue_green = service.name, names.service(service.name), service.strategy == "blue-green"
 
     # CI pushes images and puts the hand-off; that is all it can do.
     registry = Registry(name, RegistryArgs(names=own, containers=service.container_names), here)
@@ -70,14 +75,20 @@ for service in stack.services:
     )
 
     # The release: its template, the gate that verifies it, the way it is deployed, the pipeline through all of them.
-    files = template.files(stack, service, hooks={})
+    hooks = template.own_hooks(service)
+    if blue_green and balancer is not None:
+        SmokeTest(name, SmokeTestArgs(stack=stack, service=service, network=network, balancer=balancer), here)
+        hooks |= {"AfterAllowTestTraffic": own.function_arn("smoke")}
+    files = template.files(stack, service, hooks)
     rendered = Template(name, TemplateArgs(names=own, bucket=templates, files=files), here)
     gate = ReleaseGate(name, ReleaseGateArgs(stack=stack, service=service), here)
     deploy: pulumi.Resource
-    if service.strategy == "blue-green" and balancer is not None:
+    if blue_green and balancer is not None:
         deploy = Deployment(
             name,
-            DeploymentArgs(names=own, stack=stack, service=running.service, balancer=balancer, alarms=alarms),
+            DeploymentArgs(
+                names=own, stack=stack, service=running.service, balancer=balancer, alarms=alarms, hooks=hooks
+            ),
             here,
         )
     else:
@@ -95,6 +106,9 @@ for service in stack.services:
     )
     trigger = Trigger(name, TriggerArgs(names=own, trigger=stack.trigger, pipeline=pipeline.pipeline), here)
 
+    Dashboard(name, DashboardArgs(names=own, balancer=balancer, alarms=alarms), here)
+    pipelines[name] = pipeline.pipeline
+
     pulumi.export(
         name,
         {
@@ -106,3 +120,14 @@ for service in stack.services:
             "loadBalancer": balancer.url if balancer is not None else None,
         },
     )
+
+# While traffic shifts nothing scales, and people are told.
+guarded = tuple(s.name for s in stack.services if s.strategy == "blue-green")
+if guarded:
+    guard_args = ScalingGuardArgs(names=names, services=guarded, log_retention_days=stack.log_retention_days)
+    ScalingGuard("scaling-guard", guard_args, here)
+told = stack.notifications
+if told.slack or told.chatwork:
+    Notifier("notify", NotifierArgs(names=names, notifications=told, log_retention_days=stack.log_retention_days), here)
+if told.chatbot is not None:
+    Chatbot("chatbot", ChatbotArgs(names=names, chatbot=told.chatbot, pipelines=pipelines), here)

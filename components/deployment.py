@@ -22,7 +22,7 @@ class DeploymentArgs:
         service: the ECS service.
         balancer: a load balancer with blue and green.
         alarms: names of the alarms that stop a deployment and roll it back.
-        hooks: ARNs of the functions that the AppSpec names.
+        hooks: lifecycle events to the ARNs of the functions that the AppSpec names.
     """
 
     names: ServiceNames
@@ -30,7 +30,7 @@ class DeploymentArgs:
     service: aws.ecs.Service
     balancer: LoadBalancer
     alarms: tuple[str, ...]
-    hooks: tuple[str, ...] = ()
+    hooks: dict[str, str]
 
 
 class Deployment(pulumi.ComponentResource):
@@ -49,7 +49,7 @@ class Deployment(pulumi.ComponentResource):
             service=args.names.service,
             description=f"CodeDeploy shifts the traffic of {args.names.base}",
             trust=(iam.service_trust("codedeploy.amazonaws.com"),),
-            statements=codedeploy_statements(args.names, args.alarms, args.hooks),
+            statements=codedeploy_statements(args.names, args.alarms, tuple(args.hooks.values())),
             opts=child,
         )
         application = aws.codedeploy.Application(name, name=args.names.base, compute_platform="ECS", opts=child)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,7 @@ from components import iam
 from components.naming import Names
 
 _SOURCE = Path("functions")
+_MAX_EVENT_AGE_SECONDS = 900  # an event that comes later would act on a release that is long over
 
 
 @cache
@@ -53,7 +55,7 @@ class FunctionArgs:
     timeout_seconds: int = 60
     log_retention_days: int
     service: str | None = None
-    subnets: pulumi.Input[list[str]] | None = None
+    subnets: pulumi.Input[Sequence[str]] | None = None
     security_groups: tuple[pulumi.Input[str], ...] = ()
 
 
@@ -101,6 +103,13 @@ class Function(pulumi.ComponentResource):
             if args.subnets is not None
             else None,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[logs]),
+        )
+        aws.lambda_.FunctionEventInvokeConfig(
+            name,
+            function_name=self.function.name,
+            maximum_event_age_in_seconds=_MAX_EVENT_AGE_SECONDS,
+            maximum_retry_attempts=2,
+            opts=pulumi.ResourceOptions(parent=self.function),
         )
         self.register_outputs({"functionArn": self.function.arn})
 

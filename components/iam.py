@@ -16,7 +16,7 @@ import pulumi
 import pulumi_aws as aws
 
 Purpose = Literal[
-    "ci", "pipeline", "pipeline-action", "deployment", "task", "task-execution", "function", "event-rule", "trail"
+    "ci", "pipeline", "pipeline-action", "deployment", "task", "task-execution", "function", "event-rule", "chatbot"
 ]
 Conditions = Mapping[str, Mapping[str, str | list[str]]]
 

@@ -43,14 +43,16 @@ class LoadBalancerArgs:
 
 
 class LoadBalancer(pulumi.ComponentResource):
-    """`blue` and, for blue/green, `green` with `test_listener`; `listeners` is what a service has to wait for.
+    """The load balancer of one service; `traffic` is the service's own part of the settings.
+
+    `blue` and, for blue/green, `green` with `test_listener`; `listeners` is what a service has to wait for.
 
     With a certificate the listeners speak HTTPS and port 80 redirects; without one they speak HTTP.
     """
 
     def __init__(self, name: str, args: LoadBalancerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("ecs-release:index:LoadBalancer", name, None, opts)
-        self._name, self._args = name, args
+        self._name, self._args, self.traffic = name, args, args.traffic
         child = pulumi.ResourceOptions(parent=self)
         internal = args.shared.exposure == "internal"
         self.security_group = aws.ec2.SecurityGroup(
@@ -89,6 +91,7 @@ class LoadBalancer(pulumi.ComponentResource):
             self._admit("test", args.shared.test_port, args.shared.test_cidrs)
         scheme = "https" if secure else "http"
         self.url = pulumi.Output.concat(scheme, "://", self.load_balancer.dns_name)
+        self.test_url = pulumi.Output.concat(self.url, f":{args.shared.test_port}")
         self.register_outputs({"url": self.url})
 
     def target_groups(self) -> list[aws.lb.TargetGroup]:

@@ -86,6 +86,25 @@ class Names:
         """SNS topic of the services' alarms."""
         return f"{self.environment}-alarms"
 
+    @property
+    def scaling_guard(self) -> str:
+        """Function that suspends auto scaling while a deployment shifts traffic."""
+        return f"{self.environment}-scaling-guard"
+
+    @property
+    def notifier(self) -> str:
+        """Function that tells people of releases."""
+        return f"{self.environment}-notify"
+
+    @property
+    def releases_topic(self) -> str:
+        """SNS topic from which AWS Chatbot learns of releases."""
+        return f"{self.environment}-releases"
+
+    def function_arn(self, function: str) -> str:
+        """ARN of a Lambda function of this account."""
+        return self.arn("lambda", f"function:{function}")
+
     def service(self, name: str) -> ServiceNames:
         """Names of one service's parts."""
         return ServiceNames(stack=self, service=name)
@@ -121,7 +140,7 @@ class ServiceNames:
 
     def function_arn(self, purpose: str) -> str:
         """ARN of `function(purpose)`."""
-        return self.stack.arn("lambda", f"function:{self.function(purpose)}")
+        return self.stack.function_arn(self.function(purpose))
 
     def repository(self, container: str) -> str:
         """ECR repository of one container's image."""

@@ -286,12 +286,12 @@ def codedeploy_statements(names: ServiceNames, configuration: str) -> tuple[iam.
 
 
 def register_statements(names: ServiceNames) -> tuple[iam.Statement, ...]:
-    """Registering a revision of this service's task definition with its two roles."""
+    """Registering a revision in this service's family, with its two roles (Service Authorization Reference, ECS)."""
     return (
         iam.Statement(
             sid="RegisterTheRevision",
             actions=("ecs:RegisterTaskDefinition",),
-            resources=(iam.Everything("RegisterTaskDefinition knows no resource (Service Authorization Reference)"),),
+            resources=(names.stack.arn("ecs", f"task-definition/{names.base}:*"),),
         ),
         iam.Statement(
             sid="TagTheRevision",

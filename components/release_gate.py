@@ -57,7 +57,12 @@ def gate_statements(names: ServiceNames, containers: tuple[str, ...]) -> tuple[i
     return (
         iam.Statement(
             sid="ReadItsImages",
-            actions=("ecr:BatchGetImage", "ecr:DescribeImageScanFindings", "ecr:GetDownloadUrlForLayer"),
+            actions=(
+                "ecr:BatchGetImage",
+                "ecr:DescribeImageScanFindings",
+                "ecr:DescribeImages",
+                "ecr:GetDownloadUrlForLayer",
+            ),
             resources=tuple(names.repository_arn(names.repository(c)) for c in containers),
         ),
         iam.Statement(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from components import iam, settings, template
+from components import iam, secrets, settings, template
 from components.load_balancer import LoadBalancer
 from components.naming import ServiceNames
 from components.network import Network
@@ -262,7 +262,7 @@ def _tasks_of(names: ServiceNames) -> iam.Statement:
 
 def execution_statements(names: ServiceNames, service: settings.Service) -> tuple[iam.Statement, ...]:
     """What ECS does before the application runs, for this service's images, logs and secrets alone."""
-    statements = [
+    statements = (
         iam.Statement(
             sid="LogInToTheRegistry",
             actions=("ecr:GetAuthorizationToken",),
@@ -278,21 +278,6 @@ def execution_statements(names: ServiceNames, service: settings.Service) -> tupl
             actions=("logs:CreateLogStream", "logs:PutLogEvents"),
             resources=(names.stack.arn("logs", f"log-group:{names.log_group}:*"),),
         ),
-    ]
-    secrets = [s for c in service.containers for s in c.secrets.values()]
-    parameters = {names.stack.arn("ssm", f"parameter{s.ssm}") for s in secrets if s.ssm is not None}
-    if parameters:
-        statements.append(
-            iam.Statement(sid="ReadItsParameters", actions=("ssm:GetParameters",), resources=tuple(sorted(parameters)))
-        )
-    # The six characters that end a secret's ARN are Secrets Manager's own; six ? match no longer name.
-    stored = {
-        names.stack.arn("secretsmanager", f"secret:{s.secrets_manager}-??????") for s in secrets if s.secrets_manager
-    }
-    if stored:
-        statements.append(
-            iam.Statement(
-                sid="ReadItsSecrets", actions=("secretsmanager:GetSecretValue",), resources=tuple(sorted(stored))
-            )
-        )
-    return tuple(statements)
+    )
+    used = (s for c in service.containers for s in c.secrets.values())
+    return (*statements, *secrets.read_statements(names.stack, used, parameter_action="ssm:GetParameters"))

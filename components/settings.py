@@ -137,6 +137,10 @@ CertificateArn = Annotated[
 Uuid = Annotated[str, _text(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "a UUID in lower case")]
 Repository = Annotated[str, _text(r"[A-Za-z0-9-]+/[A-Za-z0-9._-]+", "OWNER/REPOSITORY")]
 Email = Annotated[str, _text(r"[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address")]
+HostName = Annotated[str, _text(r"[a-z0-9-]+(\.[a-z0-9-]+)+", "a host name such as api.example.com")]
+FunctionArn = Annotated[
+    str, _text(r"arn:aws[a-z-]*:lambda:[a-z0-9-]+:\d{12}:function:[A-Za-z0-9_-]+", "the ARN of a Lambda function")
+]
 Path = Annotated[str, _text(r"/[^\s?#]*", "a path that begins with /")]
 Action = Annotated[str, _text(r"[a-z0-9-]+:[A-Za-z]+", "one action without a wildcard, such as dynamodb:GetItem")]
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -277,6 +281,28 @@ class HealthCheck(Part):
             )
 
 
+class SmokeCheck(Part):
+    """One question that the smoke test asks the new tasks before anyone meets them."""
+
+    path: Path
+    """Path that is asked for through the test listener."""
+    status: int = Field(default=200, ge=200, le=599)
+    """HTTP status that is expected; redirects are not followed."""
+    contains: str | None = None
+    """Text that the body has to contain."""
+    max_millis: int | None = Field(default=None, ge=1, le=60_000)
+    """Milliseconds that the answer may take."""
+
+
+class SmokeTest(Part):
+    """The hook that asks the new tasks through the test listener (blue/green only)."""
+
+    checks: tuple[SmokeCheck, ...] = ()
+    """What is asked; without any, the path of the load balancer's health check."""
+    seconds: int = Field(default=60, ge=1, le=840)
+    """Seconds for which failing checks are tried again."""
+
+
 class ServiceLoadBalancer(Part):
     """The load balancer in front of one service."""
 
@@ -286,6 +312,10 @@ class ServiceLoadBalancer(Part):
     """That container's port."""
     health_check: HealthCheck = HealthCheck()
     """How the load balancer knows a healthy task."""
+    host_name: HostName | None = None
+    """Name that the certificate is for, by which the smoke test asks; needed beside a certificate."""
+    smoke_test: SmokeTest = SmokeTest()
+    """What is asked of new tasks before they get traffic."""
     deregistration_delay_seconds: int = Field(default=30, ge=0, le=3600)
     """Seconds in which a task that leaves may finish its requests."""
 
@@ -346,11 +376,74 @@ class Alarms(Part):
     """Measurements in a row beyond the threshold until the alarm sounds."""
 
 
+# ---------------------------------------------------------------- secrets, people
+
+
+class Secret(Part):
+    """A secret by its name, read when it is needed; its value is never in a stack file."""
+
+    ssm: Annotated[str, _text(r"/[A-Za-z0-9._/-]+", "a parameter name that begins with /")] | None = None
+    """SSM SecureString parameter."""
+    secrets_manager: Annotated[str, _text(r"[A-Za-z0-9/_+=.@-]+", "a secret's name, not its ARN")] | None = None
+    """Secrets Manager secret."""
+    json_key: Annotated[str, _text(r"[A-Za-z0-9_.-]+", "one key of the secret's JSON")] | None = None
+    """Key of the secret's JSON value; Secrets Manager only."""
+
+    def contradictions(self) -> Iterable[Contradiction]:
+        """One store, and a JSON key only where there is JSON."""
+        if (self.ssm is None) == (self.secrets_manager is None):
+            yield "", "both or neither of ssm and secretsManager", "one of ssm and secretsManager"
+        if self.json_key is not None and self.secrets_manager is None:
+            yield "jsonKey", self.json_key, "only beside secretsManager"
+
+
+class SlackChannel(Part):
+    """A Slack channel, reached by a bot's token, or by an incoming webhook."""
+
+    channel: Annotated[str, _text(r"[CG][A-Z0-9]{8,}", "a channel's id such as C0123456789")] | None = None
+    """The channel's id, beside a token."""
+    token: Secret | None = None
+    """The bot's token (chat:write)."""
+    webhook: Secret | None = None
+    """The webhook's whole address, instead of channel and token."""
+
+    def contradictions(self) -> Iterable[Contradiction]:
+        """One way into the channel, and that one whole."""
+        if (self.webhook is None) == (self.channel is None and self.token is None):
+            yield "", "both or neither of webhook and channel", "webhook alone, or channel with token"
+        elif self.webhook is None and (self.channel is None or self.token is None):
+            yield "", "channel without token" if self.token is None else "token without channel", "both"
+
+
+class ChatworkRoom(Part):
+    """A Chatwork room, reached by an API token."""
+
+    room: Annotated[str, _text(r"\d{1,12}", "a room's number, in quotes")]
+    """The room's number."""
+    token: Secret
+    """The API token."""
+
+
+class Chatbot(Part):
+    """A Slack channel reached by AWS Chatbot, whose workspace is authorised once in the console."""
+
+    workspace_id: Annotated[str, _text(r"T[A-Z0-9]{8,}", "a workspace's id such as T0123456789")]
+    """The Slack workspace's id."""
+    channel_id: Annotated[str, _text(r"[CG][A-Z0-9]{8,}", "a channel's id such as C0123456789")]
+    """The channel's id."""
+
+
 class Notifications(Part):
     """Who is told of a release."""
 
     emails: tuple[Email, ...] = ()
     """Addresses that SNS asks to confirm, for approvals and alarms."""
+    slack: tuple[SlackChannel, ...] = ()
+    """Slack channels told by our own function."""
+    chatwork: tuple[ChatworkRoom, ...] = ()
+    """Chatwork rooms told by our own function."""
+    chatbot: Chatbot | None = None
+    """A Slack channel told by AWS Chatbot, without code of ours."""
 
 
 # ---------------------------------------------------------------- CI
@@ -424,24 +517,6 @@ class ServiceCi(Part):
 
 
 # ---------------------------------------------------------------- services
-
-
-class Secret(Part):
-    """A secret by its name, read by ECS when a task starts; its value is never in a stack file."""
-
-    ssm: Annotated[str, _text(r"/[A-Za-z0-9._/-]+", "a parameter name that begins with /")] | None = None
-    """SSM SecureString parameter."""
-    secrets_manager: Annotated[str, _text(r"[A-Za-z0-9/_+=.@-]+", "a secret's name, not its ARN")] | None = None
-    """Secrets Manager secret."""
-    json_key: Annotated[str, _text(r"[A-Za-z0-9_.-]+", "one key of the secret's JSON")] | None = None
-    """Key of the secret's JSON value; Secrets Manager only."""
-
-    def contradictions(self) -> Iterable[Contradiction]:
-        """One store, and a JSON key only where there is JSON."""
-        if (self.ssm is None) == (self.secrets_manager is None):
-            yield "", "both or neither of ssm and secretsManager", "one of ssm and secretsManager"
-        if self.json_key is not None and self.secrets_manager is None:
-            yield "jsonKey", self.json_key, "only beside secretsManager"
 
 
 class ContainerHealthCheck(Part):
@@ -538,6 +613,15 @@ class Permission(Part):
     """Exact resources."""
 
 
+class Hooks(Part):
+    """The service's own functions in a deployment's life cycle (blue/green only)."""
+
+    before_install: FunctionArn | None = None
+    """Before the new tasks start; its failure stops the deployment."""
+    after_allow_traffic: FunctionArn | None = None
+    """After the traffic has shifted; its failure rolls back."""
+
+
 class Service(Part):
     """One ECS service: the unit of a release."""
 
@@ -563,6 +647,8 @@ class Service(Part):
     """Instead of the stack's."""
     load_balancer: ServiceLoadBalancer | None = None
     """Needed by blue-green; a rolling service may go without."""
+    hooks: Hooks = Hooks()
+    """Functions of your own in the deployment's life cycle."""
     scaling: Scaling = Scaling()
     """How the number of tasks follows the load between min and max."""
     containers: tuple[Container, ...] = Field(min_length=1, max_length=10)
@@ -724,6 +810,10 @@ class Settings(Part):
                     service.name,
                     (f"a shorter name: the {kind} would be {name}, {len(name)} characters, and AWS allows {most}"),
                 )
+        if self.load_balancer.certificate_arn and service.strategy == "blue-green":
+            balancer = service.load_balancer
+            if balancer is not None and balancer.host_name is None:
+                yield "loadBalancer.hostName", None, "the name that the certificate is for: the smoke test asks by it"
         for ci in ("github", "circleci"):
             if getattr(service.ci, ci) is not None and getattr(self.ci, ci) is None:
                 yield f"ci.{ci}", "a project of its own", f"only beside the stack's {NAMESPACE}:ci.{ci}"

@@ -14,12 +14,14 @@ import pulumi
 import pulumi_aws as aws
 import yaml
 
-from components import settings
+from components import secrets, settings
 from components.bucket import PrivateBucket
-from components.naming import Names, ServiceNames
+from components.naming import ServiceNames
 
 IMAGE_PLACEHOLDER = "<IMAGE>"
 TASK_DEFINITION_PLACEHOLDER = "<TASK_DEFINITION>"
+
+_LIFECYCLE = ("BeforeInstall", "AfterInstall", "AfterAllowTestTraffic", "BeforeAllowTraffic", "AfterAllowTraffic")
 
 # Answers 200 to every GET on the ports given as arguments; without one it only waits to be stopped.
 _STAND_IN = """
@@ -44,18 +46,6 @@ def capacity_of(stack: settings.Settings, service: settings.Service) -> tuple[se
 def log_retention_of(stack: settings.Settings, service: settings.Service) -> int:
     """Days that the service's logs are kept: its own number, or the stack's."""
     return service.log_retention_days or stack.log_retention_days
-
-
-def secret_arn(names: Names, secret: settings.Secret) -> str:
-    """ARN of a secret by its name, as a container definition's `valueFrom` takes it.
-
-    A Secrets Manager ARN ends in six random characters; ECS and Secrets Manager accept it without them
-    (Secrets Manager user guide, "What's in a secret": partial ARN), so it is known before the secret exists.
-    """
-    if secret.ssm is not None:
-        return names.arn("ssm", f"parameter{secret.ssm}")
-    arn = names.arn("secretsmanager", f"secret:{secret.secrets_manager}")
-    return f"{arn}:{secret.json_key}::" if secret.json_key else arn
 
 
 def task_definition(stack: settings.Settings, service: settings.Service) -> dict[str, Any]:
@@ -93,7 +83,9 @@ def _container(names: ServiceNames, container: settings.Container) -> dict[str, 
         "essential": True,
         "portMappings": [{"containerPort": p, "hostPort": p, "protocol": "tcp"} for p in container.ports],
         "environment": [{"name": k, "value": v} for k, v in sorted(container.environment.items())],
-        "secrets": [{"name": k, "valueFrom": secret_arn(names.stack, s)} for k, s in sorted(container.secrets.items())],
+        "secrets": [
+            {"name": k, "valueFrom": secrets.value_from(names.stack, s)} for k, s in sorted(container.secrets.items())
+        ],
         "readonlyRootFilesystem": container.readonly_root_filesystem,
         "mountPoints": [
             {"sourceVolume": _volume(container, path), "containerPath": path, "readOnly": False}
@@ -147,7 +139,7 @@ def first_revision(definition: dict[str, Any], image: str) -> dict[str, Any]:
 
 
 def appspec(stack: settings.Settings, service: settings.Service, hooks: dict[str, str]) -> str:
-    """CodeDeploy's AppSpec as YAML text; `hooks` maps a lifecycle event to a function's name.
+    """CodeDeploy's AppSpec as YAML text; `hooks` maps a lifecycle event to a function's ARN.
 
     Without CapacityProviderStrategy a release makes the service lose it, so it is always there (CodeDeploy user
     guide, "AppSpec 'resources' section for Amazon ECS deployments").
@@ -166,8 +158,14 @@ def appspec(stack: settings.Settings, service: settings.Service, hooks: dict[str
         "Resources": [{"TargetService": {"Type": "AWS::ECS::Service", "Properties": properties}}],
     }
     if hooks:
-        document["Hooks"] = [{event: function} for event, function in hooks.items()]
+        document["Hooks"] = [{event: hooks[event]} for event in _LIFECYCLE if event in hooks]
     return yaml.safe_dump(document, sort_keys=False)
+
+
+def own_hooks(service: settings.Service) -> dict[str, str]:
+    """The service's own functions by lifecycle event."""
+    own = {"BeforeInstall": service.hooks.before_install, "AfterAllowTraffic": service.hooks.after_allow_traffic}
+    return {event: function for event, function in own.items() if function is not None}
 
 
 def contract(stack: settings.Settings, service: settings.Service) -> dict[str, Any]:

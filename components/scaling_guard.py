@@ -1,0 +1,123 @@
+"""Auto scaling of blue/green services, suspended while a deployment shifts their traffic."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import pulumi
+
+from components import iam
+from components.event_source import feed
+from components.function import Function, FunctionArgs
+from components.naming import Names
+
+_SWEEP = "rate(15 minutes)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScalingGuardArgs:
+    """`ScalingGuard`'s arguments: the names of the blue/green services."""
+
+    names: Names
+    services: tuple[str, ...]
+    log_retention_days: int
+
+
+class ScalingGuard(pulumi.ComponentResource):
+    """One function for the environment, told by CodeDeploy's events and by a sweep that finds what got lost.
+
+    Scaling during a blue/green deployment can make it fail (Amazon ECS developer guide, "Service auto scaling and
+    blue/green deployments").
+    """
+
+    def __init__(self, name: str, args: ScalingGuardArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("ecs-release:index:ScalingGuard", name, None, opts)
+        child, names = pulumi.ResourceOptions(parent=self), args.names
+        self.function = Function(
+            name,
+            FunctionArgs(
+                names=names,
+                function=names.scaling_guard,
+                handler="functions.scaling_guard.handler",
+                description=f"Suspends auto scaling in {names.environment} while a deployment shifts traffic",
+                statements=guard_statements(names),
+                environment={"GUARDED_SERVICES": json.dumps(guarded(names, args.services))},
+                log_retention_days=args.log_retention_days,
+            ),
+            child,
+        ).function
+        feed(
+            f"{name}-deployments",
+            names=names,
+            rule=f"{names.environment}-deployments-guard",
+            description="Deployments begin and end",
+            function=self.function,
+            pattern={
+                "source": ["aws.codedeploy"],
+                "detail-type": ["CodeDeploy Deployment State-change Notification"],
+                "detail": {"application": [{"prefix": f"{names.environment}-"}]},
+            },
+            opts=child,
+        )
+        feed(
+            f"{name}-sweep",
+            names=names,
+            rule=f"{names.environment}-sweep-guard",
+            description="Restores what a lost event left suspended",
+            function=self.function,
+            schedule=_SWEEP,
+            opts=child,
+        )
+        self.register_outputs({"functionArn": self.function.arn})
+
+
+def guarded(names: Names, services: tuple[str, ...]) -> dict[str, object]:
+    """The function's `GUARDED_SERVICES`; `{service}` stands for each service in turn."""
+    any_service = names.service("{service}")
+    return {
+        "services": list(services),
+        "application": any_service.base,
+        "group": any_service.base,
+        "resourceId": f"service/{names.cluster}/{any_service.base}",
+        "parameter": _parameter(names, "{service}"),
+    }
+
+
+def _parameter(names: Names, service: str) -> str:
+    """Where the guard remembers what stood before it suspended a service's scaling."""
+    return f"/ecs-release/{names.environment}/{service}/scaling-guard"
+
+
+def guard_statements(names: Names) -> tuple[iam.Statement, ...]:
+    """What the guard reads and sets; by the environment's prefix, since a hundred ARNs fit in no document."""
+    of_environment = f"{names.environment}-*"
+    return (
+        iam.Statement(
+            sid="SeeScalableTargets",
+            actions=("application-autoscaling:DescribeScalableTargets",),
+            resources=(iam.Everything("it knows no resource (Service Authorization Reference)"),),
+        ),
+        iam.Statement(
+            sid="SuspendAndRestore",
+            actions=("application-autoscaling:RegisterScalableTarget",),
+            # AWS makes up the id of a scalable target.
+            resources=(names.arn("application-autoscaling", "scalable-target/*"),),
+            conditions={
+                "StringEquals": {
+                    "application-autoscaling:service-namespace": "ecs",
+                    "application-autoscaling:scalable-dimension": "ecs:service:DesiredCount",
+                }
+            },
+        ),
+        iam.Statement(
+            sid="SeeDeployments",
+            actions=("codedeploy:GetDeployment", "codedeploy:ListDeployments"),
+            resources=(names.arn("codedeploy", f"deploymentgroup:{of_environment}/{of_environment}"),),
+        ),
+        iam.Statement(
+            sid="RememberWhatStoodBefore",
+            actions=("ssm:DeleteParameter", "ssm:GetParameter", "ssm:PutParameter"),
+            resources=(names.arn("ssm", f"parameter{_parameter(names, '*')}"),),
+        ),
+    )

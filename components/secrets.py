@@ -1,0 +1,46 @@
+"""Secrets by their names: how a task is told of one, and what may read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from components import iam, settings
+from components.naming import Names
+
+
+def value_from(names: Names, secret: settings.Secret) -> str:
+    """ARN of a secret by its name, as a container definition's `valueFrom` takes it.
+
+    A Secrets Manager ARN ends in six random characters; ECS and Secrets Manager accept it without them
+    (Secrets Manager user guide, "What's in a secret": partial ARN), so it is known before the secret exists.
+    """
+    if secret.ssm is not None:
+        return names.arn("ssm", f"parameter{secret.ssm}")
+    arn = names.arn("secretsmanager", f"secret:{secret.secrets_manager}")
+    return f"{arn}:{secret.json_key}::" if secret.json_key else arn
+
+
+def read_statements(
+    names: Names, secrets: Iterable[settings.Secret], *, parameter_action: str
+) -> tuple[iam.Statement, ...]:
+    """Permission to read exactly these.
+
+    Args:
+        names: the stack's names.
+        secrets: what is read.
+        parameter_action: the SSM action that the reader uses, `ssm:GetParameters` (ECS) or `ssm:GetParameter`.
+    """
+    wanted = list(secrets)
+    parameters = sorted({names.arn("ssm", f"parameter{s.ssm}") for s in wanted if s.ssm is not None})
+    # The six characters that end a secret's ARN are Secrets Manager's own; six ? match no longer name.
+    stored = sorted(
+        {names.arn("secretsmanager", f"secret:{s.secrets_manager}-??????") for s in wanted if s.secrets_manager}
+    )
+    out = []
+    if parameters:
+        out.append(iam.Statement(sid="ReadItsParameters", actions=(parameter_action,), resources=tuple(parameters)))
+    if stored:
+        out.append(
+            iam.Statement(sid="ReadItsSecrets", actions=("secretsmanager:GetSecretValue",), resources=tuple(stored))
+        )
+    return tuple(out)
