@@ -1,0 +1,267 @@
+"""Rules on the way of a release: what starts it, what checks it, who approves it, how it goes back.
+
+Sources: CodePipeline user guide, "Pipeline structure reference" and the action references; EventBridge user guide,
+"Event patterns"; CodeDeploy API reference, "DeploymentGroupInfo"; CloudTrail user guide, "Validating log files".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from .findings import Finding, Unknown, Verdict
+from .resources import UNKNOWN
+
+if TYPE_CHECKING:
+    from .releases import Pipeline, Releases
+    from .resources import Resource
+
+_WRITES: Final = frozenset({"PutObject", "CompleteMultipartUpload", "CopyObject", "PostObject"})
+_POLLED: Final = {("AWS", "S3"), ("AWS", "CodeCommit"), ("ThirdParty", "GitHub")}
+_ROLL_BACK: Final = frozenset({"DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_ALARM"})
+
+
+def production_releases_are_approved(releases: Releases) -> Iterator[Verdict]:
+    """An approval before every deployment in production, and none elsewhere."""
+    for pipeline in releases.pipelines:
+        if not pipeline.deployments:
+            continue
+        if not releases.production(pipeline.resource):
+            for approval in pipeline.approvals:
+                yield Finding(
+                    resource=pipeline.resource,
+                    found=f"the pipeline {pipeline.name} waits for approval in {approval.stage}, outside production",
+                    why="Approval is for production alone; elsewhere it teaches people to say yes unseen.",
+                    mend="Set approval: none in this stack, or mark it production: true.",
+                )
+            continue
+        for deployment in pipeline.deployments:
+            if not any(a.before(deployment) for a in pipeline.approvals):
+                yield Finding(
+                    resource=pipeline.resource,
+                    found=f"the pipeline {pipeline.name} reaches {deployment.stage}/{deployment.name} in production "
+                    "without an approval before it",
+                    why="In production a person sees what the gate saw before anything changes.",
+                    mend="Set approval: required in this stack: a stage with a Manual approval action between the gate "
+                    "and the deployment.",
+                )
+
+
+def gate_stands_before_every_deployment(releases: Releases) -> Iterator[Verdict]:
+    """A gate before each deployment, and deployments that take what the gate gave out and nothing else."""
+    why = "Without the gate a deployment takes images that nobody checked, or a task definition that CI wrote."
+    mend = "Call the release gate in a stage before the deployment, and give the deployment the gate's artifact only."
+    for pipeline in releases.pipelines:
+        given = {o for g in pipeline.gate for o in g.outputs}
+        for deployment in pipeline.deployments:
+            gates = [g for g in pipeline.gate if g.before(deployment)]
+            where = f"the pipeline {pipeline.name} deploys in {deployment.stage}/{deployment.name}"
+            if not gates:
+                yield Finding(resource=pipeline.resource, found=f"{where} with no gate before it", why=why, mend=mend)
+                continue
+            foreign = sorted({*deployment.inputs} - given)
+            if foreign:
+                yield Finding(
+                    resource=pipeline.resource,
+                    found=f"{where} from the artifact {', '.join(foreign)}, which the gate did not give out",
+                    why=why,
+                    mend=mend,
+                )
+
+
+def sources_are_never_polled(releases: Releases) -> Iterator[Verdict]:
+    """Sources with PollForSourceChanges absent or true."""
+    for pipeline in releases.pipelines:
+        for source in pipeline.sources:
+            if (source.owner or "AWS", source.provider) not in _POLLED:
+                continue
+            stated = source.configuration.get("PollForSourceChanges")
+            if stated is UNKNOWN:
+                yield Unknown(resource=pipeline.resource, what=f"PollForSourceChanges of {source.name}")
+            elif str(stated).lower() != "false":
+                yield Finding(
+                    resource=pipeline.resource,
+                    found=f"the source {source.name} of the pipeline {pipeline.name} is polled "
+                    f"(PollForSourceChanges {'is absent' if stated is None else f'is {stated}'})",
+                    why="A polled source starts a second release beside the event's, and does so minutes late.",
+                    mend='Set PollForSourceChanges to "false" and start the pipeline by an event rule.',
+                )
+
+
+# ---------------------------------------------------------------- what starts a pipeline
+
+
+def pipelines_start_from_their_own_key(releases: Releases) -> Iterator[Verdict]:
+    """Event rules and schedules that start a pipeline from something else than its own hand-off."""
+    by_arn = {a: p for p in releases.pipelines if (a := p.resource.text("arn"))}
+    by_id = {id(p.resource): p for p in releases.pipelines}
+    by_name = {p.resource.text("name"): p for p in releases.pipelines}
+    rules = {name: r for r in releases.of("cloudwatch.EventRule") if (name := r.text("name"))}
+    started: dict[int, list[str]] = {}
+    for target in releases.of("cloudwatch.EventTarget"):
+        pipeline = next((by_id[id(r)] for r in target.refers.get("arn", ()) if id(r) in by_id), None)
+        arn = target.text("arn")
+        pipeline = (
+            pipeline or by_arn.get(arn) or (by_name.get(arn.rsplit(":", 1)[-1]) if ":codepipeline:" in arn else None)
+        )
+        rule = next((r for r in target.refers.get("rule", ()) if r.kind == "cloudwatch.EventRule"), None)
+        rule = rule or rules.get(target.text("rule"))
+        if pipeline is None:
+            if ":codepipeline:" in arn:
+                yield _start(target, f"it starts the pipeline {arn}, which this stack does not hold")
+            continue
+        if rule is None:
+            yield _start(target, f"it starts the pipeline {pipeline.name} from a rule that this stack does not hold")
+            continue
+        started.setdefault(id(rule), []).append(pipeline.name)
+        problem = _pattern_problem(rule, pipeline)
+        if problem:
+            yield _start(rule, f"it starts the pipeline {pipeline.name} {problem}")
+        if len(set(started[id(rule)])) > 1:
+            yield _start(rule, f"it starts several pipelines: {', '.join(sorted(set(started[id(rule)])))}")
+    for schedule in releases.of("scheduler.Schedule"):
+        for aim in schedule.objects("target"):
+            arn = aim.get("arn")
+            if isinstance(arn, str) and (":codepipeline:" in arn or "codepipeline:startPipelineExecution" in arn):
+                yield _start(schedule, f"it starts {arn} by the clock")
+
+
+def _start(resource: Resource, found: str) -> Finding:
+    return Finding(
+        resource=resource,
+        found=found,
+        why="A release begins with one hand-off of its own service, and with nothing else.",
+        mend="Match the exact bucket and key of the pipeline's own hand-off, and for CloudTrail events errorCode "
+        "absent; one rule, one pipeline.",
+    )
+
+
+def _pattern_problem(rule: Resource, pipeline: Pipeline) -> str | None:
+    if rule.text("scheduleExpression"):
+        return "by the clock"
+    if rule.unknown("eventPattern"):
+        return None
+    try:
+        pattern = json.loads(rule.text("eventPattern"))
+    except ValueError:
+        return "on an event pattern that is not JSON"
+    if not isinstance(pattern, dict) or not isinstance(pattern.get("detail"), dict):
+        return "on events of any kind"
+    detail = pattern["detail"]
+    if pattern.get("source") != ["aws.s3"]:
+        return "on events that are not S3's"
+    kind = pattern.get("detail-type")
+    if kind == ["AWS API Call via CloudTrail"]:
+        found = _one(detail, "requestParameters", "bucketName"), _one(detail, "requestParameters", "key")
+        if detail.get("eventSource") != ["s3.amazonaws.com"]:
+            return "on API calls of any service"
+        names = detail.get("eventName")
+        if not isinstance(names, list) or not names or not all(isinstance(n, str) and n in _WRITES for n in names):
+            return f"on calls other than writes ({names})"
+        if detail.get("errorCode") != [{"exists": False}]:
+            return "on failed calls as well (no filter on errorCode)"
+    elif kind == ["Object Created"]:
+        found = _one(detail, "bucket", "name"), _one(detail, "object", "key")
+    else:
+        return f"on events of the type {kind}"
+    own = {(a.said("S3Bucket"), a.said("S3ObjectKey")) for a in pipeline.sources if a.provider == "S3"}
+    if None in found:
+        return "on more than one exact bucket and key"
+    if found not in own:
+        return f"from {found[0]}/{found[1]}, which is none of its sources"
+    return None
+
+
+def _one(detail: Mapping[str, Any], *path: str) -> str | None:
+    """The only text that the pattern takes there; None when it takes several, or matches by prefix and the like."""
+    value: Any = detail
+    for step in path:
+        value = value.get(step) if isinstance(value, Mapping) else None
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):
+        return value[0]
+    return None
+
+
+# ---------------------------------------------------------------- trail
+
+
+def one_trail_validated(releases: Releases) -> Iterator[Verdict]:
+    """More than one trail, and trails whose files are not validated, not written, or that see too much."""
+    trails = releases.of("cloudtrail.Trail")
+    for trail in trails[1:]:
+        yield _trail(trail, f"it is trail number {trails.index(trail) + 1} of the stack")
+    for trail in trails:
+        if trail.props.get("enableLogFileValidation") is not True:
+            yield _trail(trail, "its log files are not validated")
+        if trail.props.get("enableLogging") is False:
+            yield _trail(trail, "it is switched off")
+        if trail.props.get("isMultiRegionTrail") is True and trail.objects("advancedEventSelectors"):
+            yield _trail(trail, "it pays for every region, while hand-offs come in one")
+
+
+def _trail(resource: Resource, found: str) -> Finding:
+    return Finding(
+        resource=resource,
+        found=found,
+        why="Five trails are all that a region has, and one that can be forged is no witness of who released what.",
+        mend="Keep one trail for all services, with enableLogFileValidation: true.",
+    )
+
+
+# ---------------------------------------------------------------- deployments
+
+
+def deployments_roll_back_by_themselves(releases: Releases) -> Iterator[Verdict]:
+    """Blue/green without test listener, alarms, roll-back or bake time; rolling without circuit breaker."""
+    for group in releases.of("codedeploy.DeploymentGroup"):
+        if not group.objects("ecsService"):
+            continue
+        for problem in _group_problems(group, releases):
+            yield _roll_back(group, problem)
+    for service in releases.of("ecs.Service"):
+        controller = next((c.get("type") for c in service.objects("deploymentController")), None) or "ECS"
+        breaker = next(iter(service.objects("deploymentCircuitBreaker")), {})
+        if controller == "ECS" and not (breaker.get("enable") is True and breaker.get("rollback") is True):
+            yield _roll_back(service, "it is deployed rolling, and its circuit breaker does not roll back")
+
+
+def _roll_back(resource: Resource, found: str) -> Finding:
+    return Finding(
+        resource=resource,
+        found=found,
+        why="A release that fails has to go back without anybody awake.",
+        mend="Give blue/green a test listener, alarms, autoRollbackConfiguration with DEPLOYMENT_FAILURE and "
+        "DEPLOYMENT_STOP_ON_ALARM and, in production, a bake time; give rolling services a circuit breaker with rollback.",
+    )
+
+
+def _group_problems(group: Resource, releases: Releases) -> Iterator[str]:
+    style = next(iter(group.objects("deploymentStyle")), {})
+    if (style.get("deploymentType"), style.get("deploymentOption")) != ("BLUE_GREEN", "WITH_TRAFFIC_CONTROL"):
+        yield "it is not blue/green with traffic control"
+    pair = next(iter(group.objects("loadBalancerInfo")), {}).get("targetGroupPairInfo")
+    pair = pair[0] if isinstance(pair, list) and pair else pair
+    test = pair.get("testTrafficRoute") if isinstance(pair, Mapping) else None
+    test = test[0] if isinstance(test, list) and test else test
+    if test is not UNKNOWN and not (isinstance(test, Mapping) and test.get("listenerArns")):
+        yield "it has no test listener, so that nothing can be tried before the shift"
+    alarms = next(iter(group.objects("alarmConfiguration")), {})
+    if alarms.get("enabled") is not True or not alarms.get("alarms"):
+        yield "no alarm stops it"
+    if alarms.get("ignorePollAlarmFailure") is True:
+        yield "it goes on when its alarms cannot be read"
+    back = next(iter(group.objects("autoRollbackConfiguration")), {})
+    events = back.get("events")
+    missing = sorted(_ROLL_BACK - set(events if isinstance(events, list) else []))
+    if back.get("enabled") is not True or missing:
+        yield f"it does not roll back by itself ({', '.join(missing) or 'autoRollbackConfiguration is off'})"
+    if releases.production(group):
+        config = next(iter(group.objects("blueGreenDeploymentConfig")), {})
+        old = config.get("terminateBlueInstancesOnDeploymentSuccess")
+        old = old[0] if isinstance(old, list) and old else old
+        minutes = old.get("terminationWaitTimeInMinutes") if isinstance(old, Mapping) else None
+        kept = isinstance(old, Mapping) and old.get("action") == "KEEP_ALIVE"
+        least = releases.settings.minimum_bake_minutes
+        if not kept and not (isinstance(minutes, int | float) and minutes >= least):
+            yield f"in production it keeps the old tasks {minutes or 0} minutes; {least} at the least"

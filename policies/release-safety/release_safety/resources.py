@@ -1,0 +1,197 @@
+"""A stack's resources as plain data: unknown values marked, AWS types by their service's own name.
+
+The pack's other modules read these and nothing of Pulumi.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import Any, Final
+
+
+class _Unknown:
+    """The mark of a value that only the provider will compute."""
+
+    def __repr__(self) -> str:
+        return "<unknown until the update>"
+
+
+UNKNOWN: Final = _Unknown()
+
+_ACCOUNT_IN_ARN = re.compile(r"arn:[^:]+:[^:]+:[^:]*:(\d{12}):")
+_TYPE = re.compile(r"aws:([a-z0-9]+)/[A-Za-z0-9]+:([A-Za-z0-9]+)")
+_RENAMED_MODULES: Final = {"alb": "lb", "elasticloadbalancingv2": "lb", "applicationloadbalancing": "lb"}
+
+
+@lru_cache(maxsize=1024)
+def kind_of(type_token: str) -> str:
+    """`aws:s3/bucketV2:BucketV2` is `s3.Bucket`; a type of another provider keeps its token."""
+    match = _TYPE.fullmatch(type_token)
+    if not match:
+        return type_token
+    module, name = match.groups()
+    return f"{_RENAMED_MODULES.get(module, module)}.{name.removesuffix('V2').removesuffix('v2')}"
+
+
+@dataclass(kw_only=True, eq=False)
+class Resource:
+    """One resource: inputs where a resource policy asks, outputs where a stack policy does."""
+
+    type: str
+    name: str
+    urn: str
+    read: Callable[[], Mapping[str, Any]] = dict
+    """Gives the properties; called once, when they are first asked for."""
+    read_provider: Callable[[], Mapping[str, Any]] = dict
+    """Gives the inputs of the resource's provider."""
+    ignored: tuple[str, ...] = ()
+    """Properties whose changes are ignored."""
+    parent: Resource | None = None
+    refers: Mapping[str, Sequence[Resource]] = field(default_factory=dict)
+    """Property to the resources that its value comes from."""
+
+    @cached_property
+    def kind(self) -> str:
+        """Service and type, such as `iam.Role`."""
+        return kind_of(self.type)
+
+    @cached_property
+    def props(self) -> Mapping[str, Any]:
+        """Plain properties; an input that is not known at preview is `UNKNOWN`.
+
+        What the provider computes by itself (a property that nobody set) is not there: it comes from no resource.
+        """
+        return {k: v for k, v in self.read().items() if v is not UNKNOWN or self.refers.get(k)}
+
+    @cached_property
+    def provider(self) -> Mapping[str, Any]:
+        """Inputs of the provider, decoded (a provider's lists and objects travel as JSON)."""
+        return {key: _decoded(value) for key, value in self.read_provider().items()}
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The property's value, or `default` when it is absent."""
+        value = self.props.get(key)
+        return default if value is None else value
+
+    def text(self, key: str) -> str:
+        """The property's text; empty when it is absent, unknown or something else."""
+        value = self.props.get(key)
+        return value if isinstance(value, str) else ""
+
+    def unknown(self, key: str) -> bool:
+        """Whether the property is there and not known yet."""
+        return self.props.get(key) is UNKNOWN
+
+    def objects(self, key: str) -> list[Mapping[str, Any]]:
+        """The property as a list of objects; a single object counts as a list of one."""
+        value = self.props.get(key)
+        items = value if isinstance(value, list) else [value]
+        return [item for item in items if isinstance(item, Mapping)]
+
+    def texts(self, key: str) -> list[str]:
+        """The property as a list of the texts in it; a single text counts as a list of one."""
+        value = self.props.get(key)
+        items = value if isinstance(value, list) else [value]
+        return [item for item in items if isinstance(item, str)]
+
+    @cached_property
+    def region(self) -> str:
+        """Region by the resource or its provider; empty when neither says."""
+        own = self.text("region")
+        return own or _text(self.provider.get("region"))
+
+    @cached_property
+    def partition(self) -> str:
+        """AWS partition of the region."""
+        if self.region.startswith("cn-"):
+            return "aws-cn"
+        return "aws-us-gov" if self.region.startswith("us-gov-") else "aws"
+
+    @cached_property
+    def account(self) -> str:
+        """Account that the provider is held to, or the one of the resource's ARN; empty when neither is known."""
+        allowed = self.provider.get("allowedAccountIds")
+        if isinstance(allowed, list) and len(allowed) == 1:
+            return _text(allowed[0])
+        match = _ACCOUNT_IN_ARN.match(self.text("arn"))
+        return match.group(1) if match else ""
+
+    @cached_property
+    def tags(self) -> Mapping[str, str]:
+        """Tags of the provider's defaults, then the resource's own."""
+        defaults = self.provider.get("defaultTags")
+        out: dict[str, str] = {}
+        for tags in (
+            defaults.get("tags") if isinstance(defaults, Mapping) else None,
+            self.props.get("tagsAll"),
+            self.props.get("tags"),
+        ):
+            if isinstance(tags, Mapping):
+                out.update({k: v for k, v in tags.items() if isinstance(v, str)})
+        return out
+
+    def arn(self, service: str, resource: str, *, regional: bool = True) -> str:
+        """ARN in this resource's account and region; its own `arn` property wins where it is known."""
+        own = self.text("arn")
+        if own:
+            return own
+        return f"arn:{self.partition}:{service}:{self.region if regional else ''}:{self.account}:{resource}"
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _decoded(value: Any) -> Any:
+    if isinstance(value, str) and value[:1] in ("[", "{"):
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value
+
+
+def plain(value: Any, is_unknown: type[BaseException]) -> Any:
+    """Any value of the policy SDK as dict, list and scalar; what raises `is_unknown` when read is `UNKNOWN`."""
+    if isinstance(value, Mapping):
+        out: dict[str, Any] = {}
+        for key in value:
+            try:
+                out[key] = plain(value[key], is_unknown)
+            except is_unknown:
+                out[key] = UNKNOWN
+        return out
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        items: list[Any] = []
+        for at in range(len(value)):
+            try:
+                items.append(plain(value[at], is_unknown))
+            except is_unknown:
+                items.append(UNKNOWN)
+        return items
+    if isinstance(value, str | int | float) or value is None:
+        return value
+    # The SDK's own assets and archives: what they hold matters, their classes do not.
+    held = {key: getattr(value, key) for key in ("assets", "text", "path", "uri") if hasattr(value, key)}
+    return plain(held, is_unknown) if held else value
+
+
+def holds_unknown(value: Any) -> bool:
+    """Whether anything in the value is unknown."""
+    if value is UNKNOWN:
+        return True
+    if isinstance(value, Mapping):
+        return any(holds_unknown(v) for v in value.values())
+    return isinstance(value, list) and any(holds_unknown(v) for v in value)
+
+
+def by_kind(resources: Iterable[Resource]) -> dict[str, list[Resource]]:
+    """The resources grouped by kind, in the order of the stack."""
+    out: dict[str, list[Resource]] = {}
+    for resource in resources:
+        out.setdefault(resource.kind, []).append(resource)
+    return out

@@ -1,0 +1,354 @@
+"""Rules on what runs: tasks, services, listeners, logs, and what a release may change under the program's feet.
+
+Sources: Amazon ECS developer guide, "Task definition parameters for Fargate" and "Best practices for security"; Amazon
+ECS API reference, UpdateService (what the CODE_DEPLOY controller refuses); Elastic Load Balancing user guide,
+"Security policies for your Application Load Balancer". AWS Foundational Security Best Practices ECS.4, ECS.8, ECS.9.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, Final
+
+from .findings import Finding, Verdict
+from .resources import UNKNOWN
+
+if TYPE_CHECKING:
+    from .releases import Releases, Revision
+    from .resources import Resource
+
+_SECRET_NAME = re.compile(
+    r"(?:^|_)(?:PASSWORD|PASSWD|PWD|PASSPHRASE|SECRET|SECRETS|TOKEN|CREDENTIALS?|API_?KEY|APIKEY|PRIVATE_?KEY|ACCESS_?KEY|"
+    r"SECRET_?KEY|SIGNING_?KEY|ENCRYPTION_?KEY|SESSION_?KEY|AUTH|CONNECTION_?STRING|DSN|WEBHOOK(?:_URL)?)$",
+    re.IGNORECASE,
+)
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_SECRET_VALUE = re.compile(
+    r"AKIA[0-9A-Z]{16}|ASIA[0-9A-Z]{16}|-----BEGIN [A-Z ]*PRIVATE KEY-----|gh[pousr]_[A-Za-z0-9]{30,}|github_pat_\w{20,}"
+    r"|xox[abeoprs]-[A-Za-z0-9-]{10,}|xapp-\d-[A-Za-z0-9-]{10,}|sk_live_[A-Za-z0-9]{10,}|rk_live_[A-Za-z0-9]{10,}"
+    r"|eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.|[a-z][a-z0-9+.-]*://[^/\s:@]+:[^/\s@]+@"
+    r"|hooks\.slack\.com/services/\w+|AIza[0-9A-Za-z_-]{30,}|glpat-[\w-]{20,}|npm_[A-Za-z0-9]{30,}",
+)
+_REFERENCE = re.compile(
+    r"arn:aws|\{\{resolve:|/[\w./-]+$|^$|^(?:true|false|none|null|disabled|\d{1,5})$", re.IGNORECASE
+)
+_ECR = re.compile(
+    r"(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/([^:@]+)(?::([^@]+))?(?:@(sha256:[0-9a-f]{64}))?"
+)
+_PLACEHOLDER = re.compile(r"<[A-Z0-9_]+>")
+_MODERN_TLS = re.compile(r"ELBSecurityPolicy-(TLS13-1-[23]|TLS-1-2|FS-1-2)[\w-]*")
+
+_BLUE_GREEN_OWNED: Final = (
+    "taskDefinition",
+    "desiredCount",
+    "loadBalancers",
+    "capacityProviderStrategies",
+    "networkConfiguration",
+    "platformVersion",
+)
+_ROLLING_OWNED: Final = ("taskDefinition",)
+
+
+def containers_are_contained(releases: Releases) -> Iterator[Verdict]:
+    """Privileged containers, host namespaces, host paths, added capabilities, lost read-only roots."""
+    read_only = {
+        (r.family, c.get("name"))
+        for r in releases.revisions
+        for c in r.containers
+        if c.get("readonlyRootFilesystem") is True
+    }
+    for revision in releases.revisions:
+        problems = [f"its {k} is host" for k, v in revision.modes.items() if v == "host"]
+        problems += [f"its volume {v.get('name')} is a path of the host" for v in revision.volumes if _host_path(v)]
+        for container in revision.containers:
+            problems += _container_problems(container, revision, read_only, releases.settings.read_only_root)
+        for problem in problems:
+            yield Finding(
+                resource=revision.resource,
+                found=f"the task definition {revision.family}: {problem}",
+                why="What breaks out of a container gets the host's other tasks, and their roles.",
+                mend="Drop privileged, host modes, host paths and added capabilities; set readonlyRootFilesystem: true.",
+            )
+
+
+def _host_path(volume: Mapping[str, Any]) -> bool:
+    host = volume.get("host")
+    return bool(volume.get("hostPath") or (isinstance(host, Mapping) and host.get("sourcePath")))
+
+
+def _container_problems(
+    container: Mapping[str, Any],
+    revision: Revision,
+    read_only: set[tuple[str, Any]],
+    everywhere: bool,
+) -> Iterator[str]:
+    name = container.get("name")
+    if container.get("privileged") is True:
+        yield f"the container {name} is privileged"
+    linux = container.get("linuxParameters")
+    capabilities = linux.get("capabilities") if isinstance(linux, Mapping) else None
+    added = capabilities.get("add") if isinstance(capabilities, Mapping) else None
+    extra = [a for a in added or () if a != "SYS_PTRACE"]  # the only one that Fargate takes, and it stays in the task
+    if extra:
+        yield f"the container {name} adds the capabilities {', '.join(map(str, extra))}"
+    for host, user in (("user", container.get("user")),):
+        if user in ("root:root", "0:0") and container.get("readonlyRootFilesystem") is not True:
+            yield f"the container {name} runs as {host} {user} on a root file system that it can write"
+    declared = everywhere or (revision.family, name) in read_only
+    if declared and container.get("readonlyRootFilesystem") is not True:
+        yield f"the container {name} can write its root file system, which is declared read-only"
+
+
+def secrets_are_never_in_plain_environment(releases: Releases) -> Iterator[Verdict]:
+    """Variables of containers and functions that are secrets by their name or by their value."""
+    allowed = frozenset(releases.settings.plain_variables)
+    for revision in releases.revisions:
+        for container in revision.containers:
+            pairs = [
+                (str(v.get("name")), v.get("value"))
+                for v in container.get("environment") or ()
+                if isinstance(v, Mapping)
+            ]
+            for name in _secrets(pairs, allowed):
+                yield _plain(revision.resource, f"the container {container.get('name')} of {revision.family}", name)
+    for function in releases.of("lambda.Function"):
+        variables = next(iter(function.objects("environment")), {}).get("variables")
+        if isinstance(variables, Mapping):
+            for name in _secrets(variables.items(), allowed):
+                yield _plain(function, f"the function {function.text('name') or function.name}", name)
+
+
+def _secrets(pairs: Iterable[tuple[str, Any]], allowed: frozenset[str]) -> Iterator[str]:
+    for name, value in pairs:
+        if name in allowed or not isinstance(value, str):
+            continue
+        named = _SECRET_NAME.search(_CAMEL.sub("_", name)) and not _REFERENCE.match(value)
+        if named or _SECRET_VALUE.search(value):
+            yield name
+
+
+def _plain(resource: Resource, whose: str, name: str) -> Finding:
+    return Finding(
+        resource=resource,
+        found=f"{whose} has the secret {name} in its plain environment",
+        why="A plain variable is read by everyone who may describe the task, and stays in its history.",
+        mend="Put the value into Secrets Manager or SSM and name it under secrets.",
+    )
+
+
+def containers_log(releases: Releases) -> Iterator[Verdict]:
+    """Containers without a log."""
+    for revision in releases.revisions:
+        for container in revision.containers:
+            logging = container.get("logConfiguration")
+            driver = logging.get("logDriver") if isinstance(logging, Mapping) else None
+            if not driver or driver == "none":
+                yield Finding(
+                    resource=revision.resource,
+                    found=f"the container {container.get('name')} of {revision.family} has no log",
+                    why="Nobody can say afterwards what a release did.",
+                    mend="Give it logConfiguration with awslogs and the service's own log group.",
+                )
+
+
+def images_come_from_declared_repositories(releases: Releases) -> Iterator[Verdict]:
+    """Images of other registries, of caches, and without a tag that stays."""
+    own = {r.text("name"): r for r in releases.of("ecr.Repository") if r.text("name")}
+    for revision in releases.revisions:
+        for container in revision.containers:
+            image = container.get("image")
+            problem = _image_problem(image, own, releases) if isinstance(image, str) else "it has no image"
+            if problem:
+                yield Finding(
+                    resource=revision.resource,
+                    found=f"the container {container.get('name')} of {revision.family} starts from {image}: {problem}",
+                    why="An image that somebody else can replace runs with this service's role.",
+                    mend="Take the image from one of the stack's repositories by its own tag or digest; name another "
+                    "registry in the setting registries.",
+                )
+
+
+def _image_problem(image: str, own: Mapping[str, Resource], releases: Releases) -> str | None:
+    if _PLACEHOLDER.fullmatch(image):
+        return None
+    ecr = _ECR.fullmatch(image)
+    if ecr:
+        account, region, repository, tag, digest = ecr.groups()
+        declared = own.get(repository)
+        if declared is None and not any(image.startswith(r) for r in releases.settings.registries):
+            return "the stack does not hold that repository"
+        if declared is not None and (declared.account not in ("", account) or declared.region not in ("", region)):
+            return "the repository of that name belongs to another account or region"
+        if any(fnmatchcase(repository, p) for p in releases.settings.cache_repositories):
+            return "a cache is never deployed"
+        return None if digest or tag not in (None, "latest") else "its tag moves"
+    if not any(image.startswith(r) for r in releases.settings.registries):
+        return "that registry is not declared"
+    name = image.rsplit("/", 1)[-1]
+    if "@sha256:" in name:
+        return None
+    return None if ":" in name and not name.endswith(":latest") else "its tag moves"
+
+
+def production_keeps_on_demand_capacity(releases: Releases) -> Iterator[Verdict]:
+    """Services, and AppSpecs, of production whose tasks may all be taken away at once."""
+    defaults = {
+        c.text("clusterName"): c.objects("defaultCapacityProviderStrategies")
+        for c in releases.of("ecs.ClusterCapacityProviders")
+    }
+    for service in releases.of("ecs.Service"):
+        if not releases.production(service):
+            continue
+        strategy = service.objects("capacityProviderStrategies")
+        if not strategy and service.text("launchType") in ("", "FARGATE_SPOT"):
+            strategy = defaults.get(service.text("cluster").rsplit("/", 1)[-1], [])
+        if strategy and not _keeps_base(strategy, "capacityProvider", "base"):
+            yield _spot(service, f"the service {service.text('name') or service.name}")
+    for resource, appspec in releases.appspecs:
+        strategy = _strategy(appspec)
+        if releases.production(resource) and strategy and not _keeps_base(strategy, "CapacityProvider", "Base"):
+            yield _spot(resource, "the AppSpec")
+
+
+def _keeps_base(strategy: Iterable[Mapping[str, Any]], provider: str, base: str) -> bool:
+    return any(
+        s.get(provider) != "FARGATE_SPOT" and isinstance(s.get(base), int | float) and s[base] >= 1 for s in strategy
+    )
+
+
+def _spot(resource: Resource, what: str) -> Finding:
+    return Finding(
+        resource=resource,
+        found=f"{what} of production has no on-demand base",
+        why="AWS takes Spot tasks back with two minutes' notice, and there is no fallback to on-demand.",
+        mend="Give the capacity provider FARGATE a base of 1 or more.",
+    )
+
+
+def appspecs_carry_the_capacity_strategy(releases: Releases) -> Iterator[Verdict]:
+    """AppSpecs without CapacityProviderStrategy, or with one that CodeDeploy refuses."""
+    for resource, appspec in releases.appspecs:
+        strategy = _strategy(appspec)
+        if not strategy:
+            problem = "cannot be read" if appspec is None else "has no CapacityProviderStrategy"
+        elif sum(1 for s in strategy if s.get("Base")) > 1:
+            problem = "has more than one base"
+        elif not any(s.get("Weight") or s.get("Base") for s in strategy):
+            problem = "has weights that sum to zero"
+        else:
+            continue
+        yield Finding(
+            resource=resource,
+            found=f"its AppSpec {problem}",
+            why="Without the strategy a service loses its own at the next release and crowds where CodeDeploy puts it.",
+            mend="Write CapacityProviderStrategy into the AppSpec, the same as the service's.",
+        )
+
+
+def _strategy(appspec: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
+    resources = appspec.get("Resources") if appspec else None
+    for item in resources if isinstance(resources, list) else []:
+        target = item.get("TargetService") if isinstance(item, Mapping) else None
+        properties = target.get("Properties") if isinstance(target, Mapping) else None
+        strategy = properties.get("CapacityProviderStrategy") if isinstance(properties, Mapping) else None
+        if isinstance(strategy, list):
+            return [s for s in strategy if isinstance(s, Mapping)]
+    return []
+
+
+def listeners_speak_tls(releases: Releases) -> Iterator[Verdict]:
+    """Listeners in plain text beside one with a certificate, and old TLS."""
+    balancers: dict[object, list[Resource]] = {}
+    for listener in releases.of("lb.Listener"):
+        balancer = next((r for r in listener.refers.get("loadBalancerArn", ())), None)
+        balancers.setdefault(id(balancer) if balancer else listener.text("loadBalancerArn"), []).append(listener)
+    for listeners in balancers.values():
+        secure = any(r.props.get("certificateArn") or r.text("protocol") in ("HTTPS", "TLS") for r in listeners)
+        for listener in listeners if secure else ():
+            protocol = listener.text("protocol")
+            if protocol in ("HTTPS", "TLS"):
+                policy = listener.text("sslPolicy")
+                if not _MODERN_TLS.fullmatch(policy) and not listener.unknown("sslPolicy"):
+                    yield _tls(listener, f"it takes old TLS ({policy or 'no sslPolicy, so AWS chooses 2016 or later'})")
+            elif not _only_redirects(listener):
+                yield _tls(
+                    listener, f"it answers in plain text ({protocol or 'HTTP'}) beside a listener with a certificate"
+                )
+
+
+def _only_redirects(listener: Resource) -> bool:
+    actions = listener.objects("defaultActions")
+    return bool(actions) and all(
+        a.get("type") == "redirect" and _first(a.get("redirect")).get("protocol") == "HTTPS" for a in actions
+    )
+
+
+def _first(value: Any) -> Mapping[str, Any]:
+    value = value[0] if isinstance(value, list) and value else value
+    return value if isinstance(value, Mapping) else {}
+
+
+def _tls(resource: Resource, found: str) -> Finding:
+    return Finding(
+        resource=resource,
+        found=found,
+        why="Whoever stands between reads and changes what the service says.",
+        mend="Use HTTPS with a policy of TLS 1.2 or 1.3 on every listener, and on port 80 only the redirect to it.",
+    )
+
+
+def log_groups_expire(releases: Releases) -> Iterator[Verdict]:
+    """Log groups that keep everything for ever."""
+    for group in releases.of("cloudwatch.LogGroup"):
+        days = group.props.get("retentionInDays")
+        if days is not UNKNOWN and not (isinstance(days, int | float) and days > 0):
+            yield Finding(
+                resource=group,
+                found=f"the log group {group.text('name') or group.name} keeps its logs for ever",
+                why="Logs that nobody decided to keep cost more every month and hold what people said in them.",
+                mend="Set retentionInDays.",
+            )
+
+
+def releases_are_not_undone(releases: Releases) -> Iterator[Verdict]:
+    """Resources that a release changes and the next update of the program would change back."""
+    for service in releases.of("ecs.Service"):
+        controller = next((c.get("type") for c in service.objects("deploymentController")), None) or "ECS"
+        owned = _BLUE_GREEN_OWNED if controller == "CODE_DEPLOY" else _ROLLING_OWNED if controller == "ECS" else ()
+        if controller == "ECS" and not releases.pipelines:
+            continue
+        yield from _undone(service, owned)
+        if controller == "CODE_DEPLOY" and service.props.get("forceNewDeployment") is True:
+            yield _undo(service, "it forces a new deployment, which the CODE_DEPLOY controller refuses")
+    for listener in releases.of("lb.Listener"):
+        if id(listener) in releases.blue_green:
+            yield from _undone(listener, ("defaultActions",))
+    shifted = {id(r) for r in releases.of("lb.Listener") if id(r) in releases.blue_green}
+    for rule in releases.of("lb.ListenerRule"):
+        if any(id(r) in shifted for r in rule.refers.get("listenerArn", ())):
+            yield from _undone(rule, ("actions",))
+    scaled = {id(r) for t in releases.of("appautoscaling.Target") for r in t.refers.get("resourceId", ())}
+    for service in releases.of("ecs.Service"):
+        if id(service) in scaled:
+            yield from _undone(service, ("desiredCount",))
+
+
+def _undone(resource: Resource, owned: Iterable[str]) -> Iterator[Finding]:
+    missing = [p for p in owned if p in resource.props and not _ignores(resource, p)]
+    if missing:
+        yield _undo(resource, f"the next update sets back {', '.join(missing)}")
+
+
+def _ignores(resource: Resource, key: str) -> bool:
+    return any(i in (key, "*") or i.startswith((f"{key}[", f"{key}.")) for i in resource.ignored)
+
+
+def _undo(resource: Resource, found: str) -> Finding:
+    return Finding(
+        resource=resource,
+        found=found,
+        why="A release changes it outside the program; the program would deploy an old release by the way.",
+        mend="Name the property in the resource's ignore_changes.",
+    )
