@@ -80,7 +80,7 @@ for service in stack.services:
         SmokeTest(name, SmokeTestArgs(stack=stack, service=service, network=network, balancer=balancer), here)
         hooks |= {"AfterAllowTestTraffic": own.function_arn("smoke")}
     files = template.files(stack, service, hooks)
-    rendered = Template(name, TemplateArgs(names=own, bucket=templates, files=files), here)
+    Template(name, TemplateArgs(names=own, bucket=templates, files=files), here)
     gate = ReleaseGate(name, ReleaseGateArgs(stack=stack, service=service), here)
     deploy: pulumi.Resource
     if blue_green and balancer is not None:
@@ -100,11 +100,11 @@ for service in stack.services:
             stack=stack,
             strategy=service.strategy,
             approvals=topics.approvals.arn if topics.approvals is not None else None,
-            ready=[*handoff.ready, *artifacts.ready, rendered, gate, deploy],
+            ready=[*handoff.ready, *artifacts.ready, gate, deploy],
         ),
         here,
     )
-    trigger = Trigger(name, TriggerArgs(names=own, trigger=stack.trigger, pipeline=pipeline.pipeline), here)
+    Trigger(name, TriggerArgs(names=own, trigger=stack.trigger, pipeline=pipeline.pipeline), here)
 
     Dashboard(name, DashboardArgs(names=own, balancer=balancer, alarms=alarms), here)
     pipelines[name] = pipeline.pipeline
