@@ -146,10 +146,9 @@ def tried(listener: Listener, check: Check, seconds: float) -> str | None:
     try:
         response = ask(listener, check.path, max(seconds, 0.1))
     except ssl.SSLCertVerificationError as error:
+        hint = "" if listener.name else "; set SMOKE_HOST to the certificate's own name"
         name = listener.name or listener.host
-        return (
-            f"{check.path}: the certificate is not one for {name} ({error.verify_message}); set SMOKE_HOST to its name."
-        )
+        return f"{check.path}: the certificate is not accepted for {name} ({error.verify_message}){hint}."
     except (OSError, http.client.HTTPException) as error:
         return f"{check.path}: no answer from {listener.host}:{listener.port} ({type(error).__name__}: {error})."
     return judged(check, response)

@@ -145,6 +145,7 @@ class World:
         self.calls = []
         self.blobs = {}
         self.replies = {}
+        self.watchers = {}
         events = boto3.DEFAULT_SESSION.events
         events.register("before-call", self._note)
         for name in ("PutJobSuccessResult", "PutJobFailureResult"):
@@ -175,8 +176,10 @@ class World:
         key = (service, operation)
         if key not in self.replies:
 
-            def answer(model, **_):
+            def answer(model, params, **_):
                 self._note(model)
+                for see in self.watchers.get(key, []):
+                    see(params)
                 return SimpleNamespace(status_code=self.replies[key][0]), self.replies[key][1]
 
             boto3.DEFAULT_SESSION.events.register_first(f"before-call.{service}.{operation}", answer)
@@ -184,6 +187,7 @@ class World:
 
     def watch(self, service, operation, see):
         """Show the request of each such call to `see`."""
+        self.watchers.setdefault((service, operation), []).append(see)
         boto3.DEFAULT_SESSION.events.register(f"before-call.{service}.{operation}", lambda params, **_: see(params))
 
     def watch_signed(self, service, see):
