@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from . import told
 from .grants import Permission
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def for_purpose(identity: Identity, inventory: Inventory) -> list[Permission]:
         "function": _for_function,
         "event-rule": _for_event_rule,
         "trail": _for_trail,
-    }
+    }  # a chatbot's role and one for another account may do what the setting `allowed` says
     rule = rules.get(identity.purpose or "")
     own = list(rule(identity, inventory)) if rule else []
     return own if identity.purpose == "ci" else [*own, *_extras(identity, inventory)]
@@ -326,7 +327,7 @@ def _for_deployment(identity: Identity, inventory: Inventory) -> Iterator[Permis
             topic = trigger.get("triggerTargetArn")
             if isinstance(topic, str):
                 yield Permission(actions=("sns:publish",), resources=(topic,))
-    hooks = [arn for arn, name in _functions(identity, inventory) if name not in inventory.functions_in_pipelines]
+    hooks = [arn for arn, name in _functions(identity, inventory) if name in inventory.hooks]
     if hooks:
         yield Permission(actions=("lambda:invokefunction",), resources=tuple(hooks))
 
@@ -440,6 +441,7 @@ def _for_function(identity: Identity, inventory: Inventory) -> Iterator[Permissi
         yield _write_logs(group if isinstance(group, str) else f"/aws/lambda/{name}", role)
         if any(v.get("subnetIds") for v in function.objects("vpcConfig")):
             yield IN_A_VPC
+        yield from told.permissions(function, name, identity, inventory)
         where = inventory.functions_in_pipelines.get(name)
         if where is None:
             continue

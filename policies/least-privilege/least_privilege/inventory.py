@@ -6,6 +6,7 @@ Built once from a stack's resources; every rule reads this and walks no resource
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -92,6 +93,12 @@ _NOT_RESOURCE_POLICIES: Final = frozenset(
         "dlm.LifecyclePolicy",
         "s3.BucketLifecycleConfiguration",
     },
+)
+# `- AfterAllowTestTraffic: NAME`, the name quoted or not, or the end of an ARN. Source: CodeDeploy user guide, "AppSpec
+# 'hooks' section for an Amazon ECS deployment".
+_HOOK = re.compile(
+    r"""(?:BeforeInstall|AfterInstall|AfterAllowTestTraffic|BeforeAllowTraffic|AfterAllowTraffic)["']?\s*:\s*"""
+    r"""["']?(?:arn:aws[a-z-]*:lambda:[a-z0-9-]+:\d+:function:)?([\w-]+)""",
 )
 AWS_MANAGED: Final = ":iam::aws:policy/"
 
@@ -360,6 +367,57 @@ class Inventory:
                     ),
                 )
         return out
+
+    def rule_of(self, target: Resource) -> Resource | None:
+        """The event rule of a target, where the stack holds it."""
+        referred = next((r for r in target.refers.get("rule", ()) if r.kind == "cloudwatch.EventRule"), None)
+        return referred or self._rules.get(target.text("rule"))
+
+    @cached_property
+    def _rules(self) -> dict[str, Resource]:
+        return {name: r for r in self.of("cloudwatch.EventRule") if (name := r.text("name"))}
+
+    def targets_of(self, resource: Resource) -> list[Resource]:
+        """The event targets that a resource of the stack is."""
+        return self._targets.get(id(resource), []) + self._targets_by_arn.get(resource.text("arn"), [])
+
+    @cached_property
+    def _targets(self) -> dict[int, list[Resource]]:
+        out: dict[int, list[Resource]] = {}
+        for target in self.of("cloudwatch.EventTarget"):
+            for aim in target.refers.get("arn", ()):
+                out.setdefault(id(aim), []).append(target)
+        return out
+
+    @cached_property
+    def _targets_by_arn(self) -> dict[str, list[Resource]]:
+        out: dict[str, list[Resource]] = {}
+        for target in self.of("cloudwatch.EventTarget"):
+            if target.text("arn") and not target.refers.get("arn"):
+                out.setdefault(target.text("arn"), []).append(target)
+        return out
+
+    @cached_property
+    def parameters_of_tasks(self) -> frozenset[str]:
+        """ARNs of the parameters that tasks read as secrets."""
+        return frozenset(
+            str(secret.get("valueFrom"))
+            for revision in self.revisions
+            for container in revision.containers
+            for secret in _objects(container.get("secrets"))
+        )
+
+    @cached_property
+    def hooks(self) -> frozenset[str]:
+        """Names of the functions that the stack's AppSpecs call."""
+        words = {
+            word
+            for resource in self.of("s3.BucketObject")
+            for text in _members(resource)
+            if "AWS::ECS::Service" in text
+            for word in _HOOK.findall(text)
+        }
+        return frozenset(f.text("name") for f in self.of("lambda.Function") if f.text("name") in words)
 
     def revisions_of(self, service: Resource) -> list[Revision]:
         """The task definitions that an ECS service of the stack runs: the one it names, by reference or by ARN."""

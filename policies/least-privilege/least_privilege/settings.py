@@ -17,6 +17,7 @@ PURPOSES: Final = (
     "function",
     "event-rule",
     "trail",
+    "chatbot",
     "cross-account",
 )
 PRODUCTION_NAMES: Final = ("prod", "prd", "production", "live")

@@ -29,6 +29,7 @@ SERVICES: Final[dict[str, tuple[str, ...]]] = {
     "function": ("lambda.amazonaws.com",),
     "event-rule": ("events.amazonaws.com", "scheduler.amazonaws.com"),
     "trail": ("cloudtrail.amazonaws.com",),
+    "chatbot": ("chatbot.amazonaws.com",),
 }
 """Purpose to the service principals that may assume such a role."""
 
