@@ -66,6 +66,8 @@ def handler(event: Mapping[str, Any], context: deadline.Context) -> dict[str, An
         return deadline.run(lambda: tell(event, context), deadline.seconds_left(context, RESERVE))
     except deadline.OutOfTimeError:
         sentence = "The notification ran out of the function's time."
+    except ChannelError as error:
+        sentence = str(error)
     except Exception as error:
         # Everything: a message that is not sent must not look like a release that failed.
         log.exception("The notification failed")
@@ -129,8 +131,8 @@ def _told(channel: Mapping[str, str], message: Message, seconds: float) -> str:
             log.exception("A channel failed")
         return str(fault) if fault else f"failed ({type(error).__name__})"
     backoff = float(os.environ.get("NOTIFY_BACKOFF_SECONDS", "1"))
-    why = posting.post(url, body, headers, seconds=seconds, backoff=backoff, verdict=verdict)
-    return f"not told: {why}".replace(secret, "***") if why else "told"
+    why = posting.post(url, body, headers, seconds=seconds, backoff=backoff, verdict=verdict, hide=secret)
+    return f"not told: {why}" if why else "told"
 
 
 def _request(

@@ -37,6 +37,7 @@ def post(
     seconds: float,
     backoff: float,
     verdict: Callable[[Reply], str | None],
+    hide: str = "",
 ) -> str | None:
     """Post until it is taken, is refused for good, or `seconds` are over; None when taken, else a sentence.
 
@@ -50,6 +51,7 @@ def post(
         seconds: for all tries together.
         backoff: seconds of the first pause.
         verdict: reads a reply of status 200; None when the message was taken, "" to try again, else why not.
+        hide: the secret that was sent, blotted out where the receiver's refusal repeats it.
     """
     end = time.monotonic() + seconds
     pause = backoff
@@ -70,7 +72,8 @@ def post(
             elif reply.status == _BUSY or reply.status >= _FAULT:
                 why = f"it answered {reply.status}"
             else:
-                return f"it answered {reply.status}: {reply.body[:120].decode('utf-8', 'replace')!r}"
+                body = reply.body.decode("utf-8", "replace")
+                return f"it answered {reply.status}: {(body.replace(hide, '***') if hide else body)[:120]!r}"
             wait = _asked(reply, pause)
         if time.monotonic() + wait >= end:
             return f"{why}, and there is no time for another try"
