@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import argparse
 import gc
+import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from .model import Rehearsal
 
 ALLOWED, FORBIDDEN, USAGE = 0, 1, 2
+_STARTED = time.perf_counter()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,14 +31,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # What is imported from here on costs time that --help and a mistyped option need not spend.
     from . import report  # noqa: PLC0415
     from .config import load_project  # noqa: PLC0415
+    from .engine import rehearse  # noqa: PLC0415
     from .errors import UsageError  # noqa: PLC0415
     from .packs import find_packs  # noqa: PLC0415
 
+    loaded = time.perf_counter()
     try:
         project = load_project(options.project)
         stacks = options.stack or project.stacks()
         packs = options.policy_pack or ([] if options.no_policies else find_packs(project.root))
-        runs = [_rehearse(options, stack, packs) for stack in stacks]
+        runs = [_rehearse(rehearse, options, stack, packs) for stack in stacks]
         if not runs:
             sys.stderr.write(
                 f"error: {options.project} has no Pulumi.<stack>.yaml; make one, or name one with --stack\n"
@@ -51,12 +56,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for run in runs:
             sys.stdout.write(report.for_people(run, paint) + "\n")
         sys.stdout.write(report.summary(runs, paint, "".join(f" --policy-pack {_relative(p)}" for p in packs)))
+    if options.timings:
+        phases = {"imports": loaded - _STARTED, "total": time.perf_counter() - _STARTED}
+        for run in runs:
+            phases.update({phase: phases.get(phase, 0.0) + spent for phase, spent in run.phases.items()})
+        options.timings.write_text(json.dumps(phases), encoding="utf-8")
     return ALLOWED if all(run.ok for run in runs) else FORBIDDEN
 
 
-def _rehearse(options: argparse.Namespace, stack: str, packs: Sequence[Path]) -> Rehearsal:
-    from .engine import rehearse  # noqa: PLC0415
-
+def _rehearse(
+    rehearse: Callable[..., Rehearsal], options: argparse.Namespace, stack: str, packs: Sequence[Path]
+) -> Rehearsal:
     answers = _answers(options.answers)
     progress = sys.stderr.isatty()
     if progress:
@@ -70,6 +80,7 @@ def _rehearse(options: argparse.Namespace, stack: str, packs: Sequence[Path]) ->
             config_overrides=_pairs(options.config, "--config"),
             secrets={**_secrets(options.secrets), **_pairs(options.secret, "--secret")},
             packs=packs,
+            config_file=options.config_file,
             policy_configs=options.policy_config,
             real_analyzers=options.real_analyzers,
             answers=answers.get("invokes"),
@@ -145,6 +156,9 @@ def _parser() -> argparse.ArgumentParser:
         "-C", "--project", type=Path, default=Path(), metavar="DIR", help="the project's directory (default: here)"
     )
     parser.add_argument(
+        "--config-file", type=Path, metavar="FILE", help="a stack file to read in place of Pulumi.<stack>.yaml"
+    )
+    parser.add_argument(
         "--policy-pack",
         action="append",
         type=Path,
@@ -187,6 +201,9 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="FILE",
         help="what provider functions (invokes:, by token) and other stacks' outputs (stacks:, by name) are",
+    )
+    parser.add_argument(
+        "--timings", type=Path, metavar="FILE", help="write the wall seconds of each phase to FILE, as JSON"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument(

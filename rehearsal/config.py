@@ -121,23 +121,26 @@ def load_stack(
     overrides: Mapping[str, Any] | None = None,
     secrets: Mapping[str, str] | None = None,
     on_disk: bool = True,
+    file: Path | None = None,
 ) -> StackConfig:
     """The configuration of one stack.
 
     `overrides` (values by key, with or without the project's prefix; None removes the key) stand over what the
     stack's file says. `secrets` gives, in plain, what stands encrypted in the file, by key or, inside an object,
     by path (`app:db.password`, `app:hosts[0].token`); it may also give secret keys that the file lacks.
-    With `on_disk` False the stack need not have a file.
+    `file` is read in place of the stack's own; with `on_disk` False there need not be one.
 
     Raises:
         UsageError: the file is missing or malformed, a required key is missing, a value has the wrong type, or
             a secret is encrypted and was not given.
     """
-    path = project.stack_file(stack)
+    path = project.stack_file(stack) if file is None else file
     notes: list[str] = []
     values: dict[str, Any] = {}
     if path.is_file():
         values = _stack_values(project, path, notes)
+    elif file is not None:
+        raise UsageError(f"{file} is not a file; give a stack's configuration with --config-file")
     elif on_disk:
         known = ", ".join(project.stacks()) or "none"
         raise UsageError(f"stack {stack!r} has no {path.name} in {path.parent}; the stacks there are: {known}")

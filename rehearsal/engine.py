@@ -54,7 +54,7 @@ def rehearse(
     *,
     config_overrides: Mapping[str, Any] | None = None,
     secrets: Mapping[str, str] | None = None,
-    config_from: str | None = None,
+    config_file: str | Path | None = None,
     on_disk: bool = True,
     packs: Sequence[str | Path] | None = None,
     policy_configs: Sequence[str | Path] = (),
@@ -72,7 +72,7 @@ def rehearse(
         config_overrides: configuration values by key (`name` or `namespace:name`) that stand over the stack's
             file; lists and dictionaries as such; None removes a key.
         secrets: plain values for what the stack's file holds encrypted, by key or path inside a key.
-        config_from: another stack whose file is read in place of this one's.
+        config_file: a stack file to read in place of `Pulumi.<stack>.yaml`, wherever it lies.
         on_disk: False allows a stack that has no file; its configuration is then `config_overrides` alone.
         packs: directories of policy packs; None takes every pack under the project's `policies/`.
         policy_configs: one configuration file (JSON or YAML) per pack, in order, or none.
@@ -90,8 +90,14 @@ def rehearse(
     """
     clock = _Clock()
     project = load_project(Path(project_dir))
-    file_stack = config_from or stack
-    config = load_stack(project, file_stack, overrides=config_overrides, secrets=secrets, on_disk=on_disk)
+    config = load_stack(
+        project,
+        stack,
+        overrides=config_overrides,
+        secrets=secrets,
+        on_disk=on_disk,
+        file=None if config_file is None else Path(config_file),
+    )
     directories = find_packs(project.root) if packs is None else [Path(pack) for pack in packs]
     folders = [load_folder(path) for path in directories]
     configs = _policy_configs(policy_configs, len(folders))

@@ -31,7 +31,7 @@ class InlineLoop(asyncio.SelectorEventLoop):
     to threads, too: the monitor then waits for the loop to run it.
     """
 
-    def run_in_executor(  # type: ignore[override]  what is handed in is not looked at
+    def run_in_executor(  # type: ignore[override]
         self, executor: Any, func: Callable[..., Any], *args: Any
     ) -> asyncio.Future[Any]:
         """Call at once what the SDK calls; leave the rest to the executor."""
