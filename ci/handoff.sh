@@ -8,7 +8,7 @@
 #   aws ecr get-login-password       ecr:GetAuthorizationToken
 #   aws ecr batch-get-image          ecr:BatchGetImage
 #   aws s3api put-object             s3:PutObject, once, as the very last step
-#   docker login | buildx version | buildx inspect | buildx create | buildx rm
+#   docker login | logout | buildx version | buildx inspect | buildx create | buildx rm
 #   docker buildx build              pushes each platform by digest, without a tag
 #   docker buildx imagetools create  gives the tag to the index of those digests
 #   docker buildx imagetools inspect only for an existing image that is no index
@@ -321,12 +321,13 @@ fi
 
 # --- what is cleaned up, whatever happens ----------------------------------------------------------
 
-work='' child='' own_builder='' step='setting up' putting=''
+work='' child='' logged_in='' own_builder='' step='setting up' putting=''
 cleanup() {
   if [ -n "$child" ]; then
     kill -s TERM "$child" 2>/dev/null || :
     wait "$child" 2>/dev/null || : # or it writes into what is removed below
   fi
+  [ -z "$logged_in" ] || docker logout "$registry" >/dev/null 2>&1 || :
   [ -z "$own_builder" ] || docker buildx rm --force "$own_builder" >/dev/null 2>&1 || :
   [ -z "$work" ] || rm -rf "$work"
 }
@@ -341,6 +342,10 @@ trap 'interrupted SIGHUP 129' HUP
 trap 'interrupted SIGINT 130' INT
 trap 'interrupted SIGTERM 143' TERM
 
+if [ -n "$result" ]; then
+  { printf '' >>"$result"; } 2>/dev/null || wrong "--result is '$result', which cannot be written"
+fi
+
 for tool in aws docker; do
   command -v "$tool" >/dev/null 2>&1 || fail "$EXIT_TOOL" "$tool is not on PATH: install it in the CI image."
 done
@@ -350,8 +355,9 @@ mkdir "$scratch" 2>/dev/null ||
   fail "$EXIT_TOOL" "$scratch cannot be made: set TMPDIR to a directory that can be written."
 work=$scratch
 
-# The login goes into a configuration of this run alone. Earlier logins (to a mirror of base images) are
-# carried over, except where a credential store holds them: docker would write the new one there as well.
+# The login goes into a configuration of this run alone. Earlier settings and logins (to a mirror of base
+# images) are carried over, except where a credential store holds them: docker would write the new one there
+# as well. With no login at all docker looks for a store by itself, hence the empty one, and the logout.
 docker_home=${DOCKER_CONFIG:-${HOME-}/.docker}
 case $docker_home in /*) ;; *) docker_home=$PWD/$docker_home ;; esac
 BUILDX_CONFIG=${BUILDX_CONFIG:-$docker_home/buildx} # builders made before this script are still found
@@ -360,6 +366,8 @@ export BUILDX_CONFIG DOCKER_CONFIG
 mkdir "$DOCKER_CONFIG"
 if [ -f "$docker_home/config.json" ] && ! grep -Eq '"cred(sStore|Helpers)"' "$docker_home/config.json"; then
   cat "$docker_home/config.json" >"$DOCKER_CONFIG/config.json"
+else
+  printf '{"auths": {"%s": {}}}\n' "$registry" >"$DOCKER_CONFIG/config.json"
 fi
 for shared in cli-plugins contexts; do
   [ ! -d "$docker_home/$shared" ] || ln -s "$docker_home/$shared" "$DOCKER_CONFIG/$shared"
@@ -376,17 +384,13 @@ json() { # [PATH] <JSON
   awk -v want="${1-}" '
     function broken() { exit 1 }
     function blanks() { while (index(" \t\r\n", substr(text, at, 1)) && at <= length(text)) at++ }
-    function hex(digits,   i, n) {
-      for (i = 1; i <= 4; i++) n = n * 16 + index("0123456789abcdef", tolower(substr(digits, i, 1))) - 1
-      return n < 128 ? sprintf("%c", n) : "?"
-    }
     function string(   out, c) {
       at++
       while ((c = substr(text, at, 1)) != "\"") {
         if (c == "") broken()
         if (c == "\\") {
           c = substr(text, ++at, 1)
-          if (c == "u") { c = hex(substr(text, at + 1, 4)); at += 4 }
+          if (c == "u") { c = "?"; at += 4 } # in nothing that is read here
           else if (c in escape) c = escape[c]
         }
         out = out c
@@ -626,7 +630,9 @@ zip_one() ( # FILE MEMBER-NAME: the archive on standard output
 
 step="logging in to $registry"
 echo "handoff: $step"
-# The password goes from one program to the other: never in a variable, an argument or a file.
+# The password goes from one program to the other, in no variable and no argument; docker keeps it in the
+# configuration above.
+logged_in=yes
 {
   { aws_quietly ecr get-login-password --region "$region" || echo failed >"$work/no-password"; } |
     docker login --username AWS --password-stdin "$registry" >"$work/log" 2>&1 || echo failed >"$work/no-login"

@@ -110,6 +110,10 @@ class Cloud:
         self.answers = {}
         """What an operation of aws prints in place of the truth."""
         self.buildx = True
+        self.store = set()
+        """What stands in the credential store that docker finds by itself where there is no login yet."""
+        self.stored = []
+        """What was ever written to it."""
         self.seen = {}
         """The environment of the last call of docker."""
         self.broken_builds = set()
@@ -299,30 +303,35 @@ class Cloud:
     def _docker(self, request):
         self.seen = request["env"]
         match request["argv"]:
-            case ["buildx", *_] if not self.buildx:
-                raise ProgramError(
-                    1, "docker: unknown command: docker buildx\n\nRun 'docker --help' for more information"
-                )
             case ["login", "--username", "AWS", "--password-stdin", host]:
-                answer = self._login(host, request)
-            case ["buildx", "version"]:
+                return self._login(host, request)
+            case ["logout", host]:
+                self.store.discard(host)
+                return f"Removing login credentials for {host}\n"
+            case ["buildx", *rest] if self.buildx:
+                return self._buildx(rest, request)
+        raise ProgramError(1, f"docker: unknown command: docker {request['argv'][0]}\n\nRun 'docker --help' for more")
+
+    def _buildx(self, argv, request):
+        match argv:
+            case ["version"]:
                 answer = "github.com/docker/buildx v0.29.1 0000000\n"
-            case ["buildx", "inspect"]:
+            case ["inspect"]:
                 answer = f"Name:   default\nDriver: {self.builders['default']}\n\nNodes:\nName: default0\n"
-            case ["buildx", "create", "--driver", driver, "--name", name]:
+            case ["create", "--driver", driver, "--name", name]:
                 self.builders[name] = driver
                 answer = name + "\n"
-            case ["buildx", "rm", "--force", name]:
+            case ["rm", "--force", name]:
                 del self.builders[name]
                 answer = f"{name} removed\n"
-            case ["buildx", "build", *rest]:
+            case ["build", *rest]:
                 answer = self._build(rest, request)
-            case ["buildx", "imagetools", "create", "--tag", reference, *sources]:
+            case ["imagetools", "create", "--tag", reference, *sources]:
                 answer = self._tag(reference, sources, request)
-            case ["buildx", "imagetools", "inspect", "--format", "{{json .Image}}", reference]:
+            case ["imagetools", "inspect", "--format", "{{json .Image}}", reference]:
                 answer = self._platform(reference)
-            case argv:
-                raise AssertionError(f"docker was called in a way that this stand-in does not know: {argv}")
+            case _:
+                raise AssertionError(f"buildx was called in a way that this stand-in does not know: {argv}")
         return answer
 
     def _platform(self, reference):
@@ -340,8 +349,11 @@ class Cloud:
                 1, f"Error response from daemon: login attempt to https://{host}/v2/ failed: 400 Bad Request"
             )
         path = Path(request["env"]["DOCKER_CONFIG"]) / "config.json"
-        kept = json.loads(path.read_text()) if path.exists() else {"auths": {}}
-        kept["auths"][host] = {"auth": base64.b64encode(f"AWS:{self.password}".encode()).decode()}
+        kept = json.loads(path.read_text()) if path.exists() else {}
+        if not kept.get("auths"):
+            self.store.add(host)
+            self.stored.append(host)
+        kept.setdefault("auths", {})[host] = {"auth": base64.b64encode(f"AWS:{self.password}".encode()).decode()}
         path.write_text(json.dumps(kept))
         return "WARNING! Your credentials are stored unencrypted.\nLogin Succeeded\n"
 

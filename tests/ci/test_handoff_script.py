@@ -103,6 +103,13 @@ def test_nothing_is_put_before_every_image_is_verified(ci, cloud):
     assert len(cloud.ran("aws", "s3api")) == 1
 
 
+def test_a_bucket_of_another_account_is_never_put_to(ci, cloud):
+    ci.hand_over()
+
+    (put,) = cloud.ran("aws", "s3api", "put-object")
+    assert put[put.index("--expected-bucket-owner") + 1] == ACCOUNT
+
+
 @pytest.mark.parametrize("shell", SHELLS, ids=lambda shell: shell[0].rpartition("/")[2])
 def test_every_posix_shell_runs_the_script(ci, cloud, shell):
     ci.shell = shell
@@ -159,6 +166,13 @@ def test_the_outcome_is_appended_to_a_file_for_the_next_step(ci, cloud):
         f"version-id={cloud.versions()[0][0]}",
     ]
     assert lines[4].startswith("watch=https://ap-northeast-1.console.aws.amazon.com/")
+
+
+def test_an_outcome_that_cannot_be_written_is_refused_before_anything_is_done(ci, cloud):
+    run = ci.hand_over(result=str(ci.work / "nowhere" / "outputs"))
+
+    assert refused(run, 2, "--result is ", "cannot be written")
+    assert not cloud.calls
 
 
 # --- the archive
@@ -658,6 +672,23 @@ def test_earlier_logins_are_carried_over_unless_docker_would_write_to_their_stor
     assert run.returncode == 0
     assert list(seen[0]) == ["auths"]
     assert list(seen[0]["auths"]) == kept
+
+
+@pytest.mark.parametrize(
+    ("settings", "written"),
+    [(None, []), ({"credsStore": "pass"}, []), ({"proxies": {}}, [REGISTRY])],
+    ids=["no settings", "a store", "settings without a login"],
+)
+def test_a_credential_store_that_docker_finds_by_itself_keeps_nothing(ci, cloud, settings, written):
+    if settings is not None:
+        (ci.home / ".docker").mkdir()
+        (ci.home / ".docker" / "config.json").write_text(json.dumps(settings))
+
+    run = ci.hand_over(image="app=app")
+
+    assert run.returncode == 0
+    assert cloud.stored == written
+    assert cloud.store == set()
 
 
 def test_only_the_owner_can_read_what_the_run_keeps(ci, cloud):
