@@ -72,8 +72,8 @@ def post(
             elif reply.status == _BUSY or reply.status >= _FAULT:
                 why = f"it answered {reply.status}"
             else:
-                body = reply.body.decode("utf-8", "replace")
-                return f"it answered {reply.status}: {(body.replace(hide, '***') if hide else body)[:120]!r}"
+                text = reply.body.decode("utf-8", "replace")
+                return f"it answered {reply.status}: {(text.replace(hide, '***') if hide else text)[:120]!r}"
             wait = _asked(reply, pause)
         if time.monotonic() + wait >= end:
             return f"{why}, and there is no time for another try"
