@@ -12,7 +12,8 @@ import difflib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -51,23 +52,30 @@ class SettingsError(Exception):
 # ---------------------------------------------------------------- kinds of value
 
 
-def _cidr(value: str) -> str:
+@dataclass(frozen=True)
+class Check:
+    """A condition on a value, with the words that say what is allowed."""
+
+    holds: Callable[[Any], object]
+    allowed: str
+
+    def __call__(self, value: Any) -> Any:
+        """The value itself, or pydantic's error with the words."""
+        if not self.holds(value):
+            raise PydanticCustomError("allowed", "{allowed}", {"allowed": self.allowed})
+        return value
+
+
+def _text(pattern: str, allowed: str) -> AfterValidator:
+    return AfterValidator(Check(re.compile(pattern).fullmatch, allowed))
+
+
+def _is_ipv4_range(value: str) -> bool:
     try:
         IPv4Network(value)
     except ValueError:
-        raise PydanticCustomError("allowed", "an IPv4 range such as 10.0.0.0/16, its host bits zero") from None
-    return value
-
-
-def _text(pattern: str, allowed: str) -> Any:
-    compiled = re.compile(pattern)
-
-    def check(value: str) -> str:
-        if not compiled.fullmatch(value):
-            raise PydanticCustomError("allowed", "{allowed}", {"allowed": allowed})
-        return value
-
-    return AfterValidator(check)
+        return False
+    return "/" in value
 
 
 _LOG_RETENTION_DAYS = (
@@ -106,13 +114,6 @@ _FARGATE_MEMORY = {
 }  # CPU units -> MiB (Amazon ECS developer guide, "Task CPU and memory" for Fargate)
 
 
-def _log_retention(value: int) -> int:
-    if value not in _LOG_RETENTION_DAYS:
-        allowed = "one of " + ", ".join(map(str, _LOG_RETENTION_DAYS)) + " days"
-        raise PydanticCustomError("allowed", "{allowed}", {"allowed": allowed})
-    return value
-
-
 Name = Annotated[
     str,
     _text(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", "lower-case letters, digits and single hyphens, a letter first"),
@@ -124,7 +125,7 @@ Environment = Annotated[
 ]
 AccountId = Annotated[str, _text(r"\d{12}", "twelve digits, in quotes")]
 Region = Annotated[str, _text(r"[a-z]{2}(-[a-z]+)+-\d", "an AWS region such as ap-northeast-1")]
-Cidr = Annotated[str, AfterValidator(_cidr)]
+Cidr = Annotated[str, AfterValidator(Check(_is_ipv4_range, "an IPv4 range such as 10.0.0.0/16, its host bits zero"))]
 VpcId = Annotated[str, _text(r"vpc-[0-9a-f]{8,17}", "a VPC id such as vpc-0a1b2c3d4e5f60718")]
 SubnetId = Annotated[str, _text(r"subnet-[0-9a-f]{8,17}", "a subnet id such as subnet-0a1b2c3d4e5f60718")]
 CertificateArn = Annotated[
@@ -145,7 +146,10 @@ Path = Annotated[str, _text(r"/[^\s?#]*", "a path that begins with /")]
 Action = Annotated[str, _text(r"[a-z0-9-]+:[A-Za-z]+", "one action without a wildcard, such as dynamodb:GetItem")]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Percent = Annotated[float, Field(gt=0, le=100)]
-LogRetentionDays = Annotated[int, AfterValidator(_log_retention)]
+LogRetentionDays = Annotated[
+    int,
+    AfterValidator(Check(_LOG_RETENTION_DAYS.__contains__, f"one of {', '.join(map(str, _LOG_RETENTION_DAYS))} days")),
+]
 Architecture = Literal["ARM64", "X86_64"]
 Strategy = Literal["blue-green", "rolling"]
 TrailName = Annotated[str, StringConstraints(min_length=3, max_length=128)]

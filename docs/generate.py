@@ -1,0 +1,79 @@
+"""Writes the generated parts of the README anew from the code and the rehearsed stacks.
+
+    python -m docs.generate            write them
+    python -m docs.generate --check    say which are stale, and exit 1 if any is
+
+A generated part stands between `<!-- generated: NAME -->` and `<!-- end -->`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+from docs import costs, picture, policies, settings_table
+from rehearsal import Rehearsal, rehearse
+from rehearsal.__main__ import main as rehearsal_command
+
+ROOT = Path(__file__).parents[1]
+STACKS = ("dev", "stg", "prod")
+_PART = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+@cache
+def rehearsed(stack: str) -> Rehearsal:
+    """One stack as it would be after `pulumi up`."""
+    return rehearse(ROOT, stack, "up")
+
+
+def output() -> str:
+    """What `make rehearse` ends with, as it prints it."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        rehearsal_command(["preview", "--project", str(ROOT), "--no-color"])
+    lines = printed.getvalue().rstrip().splitlines()
+    first = next(i for i, line in enumerate(lines) if line.startswith("Previewing update (prod)"))
+    prod = lines[first:]
+    tree = [line for line in prod if line.startswith(" +  ")]
+    return "\n".join(["```text", *prod[:3], *tree[:9], "     …", "", *lines[-8:], "```"])
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "picture": lambda: picture.flow(rehearsed("prod")),
+    "rehearse-output": output,
+    "settings": settings_table.table,
+    "policies": lambda: policies.table(ROOT),
+    "quantities": lambda: costs.table([rehearsed(stack) for stack in STACKS]),
+}
+
+
+def renewed(text: str) -> str:
+    """The text with every generated part as it should be."""
+
+    def part(match: re.Match[str]) -> str:
+        return f"{match.group(1)}{PARTS[match.group('name')]()}\n{match.group(3)}"
+
+    return _PART.sub(part, text)
+
+
+def main(arguments: list[str]) -> int:
+    """Write, or with --check compare; the exit status."""
+    readme = ROOT / "README.md"
+    before = readme.read_text(encoding="utf-8")
+    after = renewed(before)
+    if after == before:
+        return 0
+    if "--check" in arguments:
+        print("README.md: its generated parts are stale; write them anew with `make docs`", file=sys.stderr)  # noqa: T201
+        return 1
+    readme.write_text(after, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
