@@ -1,7 +1,7 @@
 # Everything runs on Python 3.11 and make alone: uv is brought into .uv when it is not on PATH.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV_VERSION := 0.13.8
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 BIN := .venv/bin
