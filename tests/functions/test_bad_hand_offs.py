@@ -8,16 +8,17 @@ from typing import Any
 
 import pytest
 
+from tests.functions.emulator import opened
 from tests.functions.hostile import lone, member, raw_zip
 from tests.functions.world import (
     ACCOUNT,
     COMMIT,
     REGION,
     REGISTRY,
+    World,
     both,
     entry,
     hand_off,
-    opened,
     uri,
     zipped,
 )
@@ -210,7 +211,7 @@ BAD = [*ARCHIVES, *TEXTS, *SHAPES, *IMAGES]
 @pytest.fixture(scope="module")
 def refusals():
     """What the gate says to each, and whether it wrote anything."""
-    with opened() as world:
+    with opened(World) as world:
         world.push_good()
         said = {bad.name: world.refused(bad.data) for bad in BAD}
         assert world.released() is None
@@ -235,7 +236,7 @@ def test_at_least_eighty_bad_hand_offs_get_as_many_different_refusals(refusals):
 
 
 def test_an_archive_made_byte_by_byte_is_accepted_when_nothing_in_it_lies():
-    with opened() as world:
+    with opened(World) as world:
         world.push_good()
 
         operation, _ = world.gate(lone(GOOD))

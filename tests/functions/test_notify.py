@@ -8,8 +8,8 @@ import boto3
 import pytest
 
 from functions import messages, notify, posting
+from tests.functions.emulator import context
 from tests.functions.receivers import receiving
-from tests.functions.world import context
 
 SAW = {
     "images": "app=prod-1a2b3c4",
@@ -228,7 +228,7 @@ def receiver():
 
 
 @pytest.fixture
-def told(world, receiver, monkeypatch):
+def told(emulator, receiver, monkeypatch):
     """Set up receivers on loopback and their tokens; returns a function that sends an event to channels."""
     for name in ("SLACK_API_BASE", "SLACK_WEBHOOK_BASE", "CHATWORK_API_BASE"):
         monkeypatch.setenv(name, receiver.url)
@@ -306,15 +306,15 @@ class TestHowItIsSent:
         assert told(SLACK, seen=action("SUCCEEDED")) == {"title": None, "channels": {}}
         assert receiver.requests == []
 
-    def test_what_the_gate_saw_is_read_from_the_pipeline(self, told, receiver, world):
+    def test_what_the_gate_saw_is_read_from_the_pipeline(self, told, receiver, emulator):
         asked = []
-        world.watch("codepipeline", "ListActionExecutions", lambda params: asked.append(json.loads(params["body"])))
+        emulator.watch("codepipeline", "ListActionExecutions", lambda params: asked.append(json.loads(params["body"])))
         details = [
             {"actionName": "Approve", "output": {}},
             {"actionName": "Gate", "output": {"outputVariables": SAW}},
             {"actionName": "Gate", "output": {"outputVariables": {"commit": "older"}}},
         ]
-        world.reply("codepipeline", "ListActionExecutions", 200, {"actionExecutionDetails": details})
+        emulator.reply("codepipeline", "ListActionExecutions", 200, {"actionExecutionDetails": details})
 
         told(SLACK, seen=action("STARTED", "Approval", "Approve"))
 
@@ -324,9 +324,9 @@ class TestHowItIsSent:
         assert asked[0]["filter"] == {"pipelineExecutionId": "e-1"}
 
     @pytest.mark.parametrize("code", ["AccessDeniedException", "ThrottlingException"])
-    def test_a_message_goes_out_with_less_in_it_when_aws_does_not_answer(self, told, receiver, world, code):
-        world.fail("codepipeline", "ListActionExecutions", code)
-        world.fail("codedeploy", "GetDeployment", code)
+    def test_a_message_goes_out_with_less_in_it_when_aws_does_not_answer(self, told, receiver, emulator, code):
+        emulator.fail("codepipeline", "ListActionExecutions", code)
+        emulator.fail("codedeploy", "GetDeployment", code)
 
         told(SLACK, seen=action("STARTED", "Approval", "Approve"))
         told(SLACK, seen=deployment("FAILURE"))
@@ -336,8 +336,8 @@ class TestHowItIsSent:
             "prod-api: deployment failed",
         ]
 
-    def test_a_deployments_reason_is_read_from_codedeploy(self, told, receiver, world):
-        world.reply("codedeploy", "GetDeployment", 200, {"deploymentInfo": FAILED})
+    def test_a_deployments_reason_is_read_from_codedeploy(self, told, receiver, emulator):
+        emulator.reply("codedeploy", "GetDeployment", 200, {"deploymentInfo": FAILED})
 
         told(CHATWORK, seen=deployment("FAILURE"))
 

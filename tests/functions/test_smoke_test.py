@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from functions import smoke_test
+from tests.functions.emulator import context
 from tests.functions.receivers import receiving
-from tests.functions.world import context
 
 EVENT = {"DeploymentId": "d-ABCDEF123", "LifecycleEventHookExecutionId": "eyJlbmNyeXB0ZWREYXRhIjoi"}
 
@@ -23,15 +23,15 @@ def listener():
 
 
 @pytest.fixture
-def hook(world, monkeypatch, listener):
+def hook(emulator, monkeypatch, listener):
     """Set the function up for checks; returns a function that runs the hook and gives CodeDeploy's answer."""
     monkeypatch.setenv("SMOKE_URL", listener.url)
-    monkeypatch.setenv("SMOKE_SECONDS", "0.5")
+    monkeypatch.setenv("SMOKE_SECONDS", "0.25")
     monkeypatch.setenv("SMOKE_PAUSE_SECONDS", "0.02")
     monkeypatch.delenv("SMOKE_HOST", raising=False)
     answers = []
-    world.reply("codedeploy", "PutLifecycleEventHookExecutionStatus", 200, {})
-    world.watch("codedeploy", "PutLifecycleEventHookExecutionStatus", lambda params: answers.append(params["body"]))
+    emulator.reply("codedeploy", "PutLifecycleEventHookExecutionStatus", 200, {})
+    emulator.watch("codedeploy", "PutLifecycleEventHookExecutionStatus", lambda params: answers.append(params["body"]))
 
     def run(checks, milliseconds=60_000):
         monkeypatch.setenv("SMOKE_CHECKS", checks if isinstance(checks, str) else json.dumps(checks))
@@ -198,16 +198,16 @@ def test_a_wrong_time_is_answered(hook, monkeypatch):
     assert hook([{"path": "/"}]) == ("Failed", "SMOKE_SECONDS is 'soon'; it must be a number of seconds.")
 
 
-def test_a_hook_answered_before_is_left_alone(world, hook, listener):
+def test_a_hook_answered_before_is_left_alone(emulator, hook, listener):
     listener.answer("/", {})
-    world.fail("codedeploy", "PutLifecycleEventHookExecutionStatus", "LifecycleEventAlreadyCompletedException")
+    emulator.fail("codedeploy", "PutLifecycleEventHookExecutionStatus", "LifecycleEventAlreadyCompletedException")
 
     assert hook([{"path": "/"}])[0] == "Succeeded"
 
 
-def test_an_answer_that_codedeploy_does_not_take_is_an_error_that_lambda_tries_again(world, hook, listener):
+def test_an_answer_that_codedeploy_does_not_take_is_an_error_that_lambda_tries_again(emulator, hook, listener):
     listener.answer("/", {})
-    world.fail("codedeploy", "PutLifecycleEventHookExecutionStatus", "ThrottlingException")
+    emulator.fail("codedeploy", "PutLifecycleEventHookExecutionStatus", "ThrottlingException")
 
     with pytest.raises(Exception, match="ThrottlingException"):
         hook([{"path": "/"}])

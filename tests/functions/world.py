@@ -4,21 +4,15 @@ import hashlib
 import io
 import json
 import zipfile
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import boto3
-import botocore.session
-import pytest
-from botocore.loaders import create_loader
-from moto import mock_aws
 from moto.ecr.models import ecr_backends
 
-from functions import images, release_gate
+from functions import release_gate
+from tests.functions.emulator import ACCOUNT, REGION, Emulator, context
 
-ACCOUNT = "123456789012"
-REGION = "ap-northeast-1"
 REGISTRY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
 COMMIT = "1a2b3c4d5e6f708192a3b4c5d6e7f80910213243"
 BUCKET = "prod-ecsartifacts"
@@ -73,10 +67,6 @@ Resources:
 """
 
 
-def context(milliseconds=60_000):
-    return SimpleNamespace(get_remaining_time_in_millis=lambda: milliseconds)
-
-
 def sha(data):
     return f"sha256:{hashlib.sha256(data if isinstance(data, bytes) else data.encode()).hexdigest()}"
 
@@ -112,42 +102,14 @@ def template(release=None, taskdef=None, appspec=APPSPEC):
     return zipped(members if appspec is None else {**members, "appspec.yaml": appspec})
 
 
-# The service descriptions, read once for all worlds: they are most of the time that a test would take.
-_LOADER = create_loader()
-
-
-@contextmanager
-def opened():
-    """A fresh emulated account, with credentials that no account has and none of the developer's own settings."""
-    with pytest.MonkeyPatch.context() as patch, mock_aws():
-        for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
-            patch.delenv(name, raising=False)
-        patch.setenv("AWS_ACCESS_KEY_ID", "testing")
-        patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-        patch.setenv("AWS_DEFAULT_REGION", REGION)
-        patch.setenv("AWS_REGION", REGION)
-        world = World()
-        patch.setattr(images, "fetch", world.fetch)
-        try:
-            yield world
-        finally:
-            boto3.DEFAULT_SESSION = None
-
-
-class World:
+class World(Emulator):
     """Give it a hand-off, ask what the gate said to CodePipeline."""
 
     def __init__(self):
-        session = botocore.session.Session()
-        session.register_component("data_loader", _LOADER)
-        boto3.setup_default_session(botocore_session=session, region_name=REGION)
+        super().__init__()
         self.answers = []
-        self.calls = []
         self.blobs = {}
-        self.replies = {}
-        self.watchers = {}
         events = boto3.DEFAULT_SESSION.events
-        events.register("before-call", self._note)
         for name in ("PutJobSuccessResult", "PutJobFailureResult"):
             events.register(f"before-call.codepipeline.{name}", self._take_answer)
         events.register("before-call.ecr.GetDownloadUrlForLayer", self._layer_address)
@@ -160,9 +122,6 @@ class World:
         self.ecs.create_cluster(clusterName="prod")
         self.put("Template", template())
 
-    def _note(self, model, **_):
-        self.calls.append(f"{model.service_model.service_name}:{model.name}")
-
     def _take_answer(self, model, params, **_):
         self.answers.append((model.name, json.loads(params["body"])))
         return SimpleNamespace(status_code=200), {}
@@ -170,32 +129,6 @@ class World:
     def _layer_address(self, params, **_):
         digest = json.loads(params["body"])["layerDigest"]
         return SimpleNamespace(status_code=200), {"downloadUrl": f"layer://{digest}", "layerDigest": digest}
-
-    def reply(self, service, operation, status, body):
-        """Let one AWS call answer `body` from now on (an emulator's gap, or a fault)."""
-        key = (service, operation)
-        if key not in self.replies:
-
-            def answer(model, params, **_):
-                self._note(model)
-                for see in self.watchers.get(key, []):
-                    see(params)
-                return SimpleNamespace(status_code=self.replies[key][0]), self.replies[key][1]
-
-            boto3.DEFAULT_SESSION.events.register_first(f"before-call.{service}.{operation}", answer)
-        self.replies[key] = (status, body)
-
-    def watch(self, service, operation, see):
-        """Show the request of each such call to `see`."""
-        self.watchers.setdefault((service, operation), []).append(see)
-        boto3.DEFAULT_SESSION.events.register(f"before-call.{service}.{operation}", lambda params, **_: see(params))
-
-    def watch_signed(self, service, see):
-        boto3.DEFAULT_SESSION.events.register_first(f"before-send.{service}", lambda request, **_: see(request))
-
-    def fail(self, service, operation, code, status=400, message="no"):
-        error = {"Code": code, "Message": message}
-        self.reply(service, operation, status, {"Error": error, "ResponseMetadata": {"HTTPStatusCode": status}})
 
     def fetch(self, address, cap):
         return self.blobs[address.removeprefix("layer://")][:cap]
