@@ -3,7 +3,7 @@
 # push them, and put the metadata that says which images the release is made of. Everything after the
 # put belongs to the pipeline. See docs/ci.md for the wiring, the permissions and the exit codes.
 #
-# Needs a POSIX shell and utilities, the AWS CLI (1.19 or later, or 2) and docker with buildx.
+# Needs a POSIX shell and utilities, the AWS CLI (1.19 or later, or 2) and docker with buildx 0.22 or later.
 # Calls these and no others, which is all that CI's role allows:
 #   aws ecr get-login-password       ecr:GetAuthorizationToken
 #   aws ecr batch-get-image          ecr:BatchGetImage
@@ -61,7 +61,7 @@ Builds and pushes the images of one service as ENV-HASH and hands them over for 
 A flag wins over its variable. Exit codes:
    0  handed over (or the dry run is printed)
    2  wrong arguments                     8  the build failed
-   3  a tool is missing                   9  the tag holds another image than asked
+   3  a tool is missing or too old        9  the tag holds another image than asked
    4  no credentials, or expired ones    10  the push failed
    5  not permitted                      11  the registry does not hold what was pushed
    6  AWS or the registry not reachable  12  the hand-off was not put
@@ -373,7 +373,7 @@ for shared in cli-plugins contexts; do
   [ ! -d "$docker_home/$shared" ] || ln -s "$docker_home/$shared" "$DOCKER_CONFIG/$shared"
 done
 
-docker buildx version >/dev/null 2>&1 ||
+docker buildx version >"$work/buildx" 2>/dev/null ||
   fail "$EXIT_TOOL" "docker has no buildx plugin: install docker-buildx in the CI image."
 
 # --- reading JSON ----------------------------------------------------------------------------------
@@ -655,6 +655,12 @@ for spec in $images; do
     missing=$missing$spec$NL
   fi
 done
+
+# Before 0.22, imagetools create gave the tag to each platform's manifest first, so that an immutable
+# repository refused the index and kept a tag that holds half an image (github.com/docker/buildx/issues/1660).
+too_old=$(awk '{ sub(/^v/, "", $2); split($2, part, "."); if ($2 ~ /^0\.[0-9]/ && part[2] + 0 < 22) print $2 }' "$work/buildx")
+[ -z "$missing" ] || [ -z "$too_old" ] ||
+  fail "$EXIT_TOOL" "docker has buildx $too_old, which cannot push to immutable tags, and nothing was built: install 0.22 or later in the CI image."
 
 use_builder=$builder
 if [ -n "$missing" ] && [ -z "$builder" ]; then

@@ -109,7 +109,8 @@ class Cloud:
         """Who has no network: "docker", "aws", or one operation of the latter."""
         self.answers = {}
         """What an operation of aws prints in place of the truth."""
-        self.buildx = True
+        self.buildx = "v0.29.1"
+        """The version of docker's plugin, empty if there is none."""
         self.store = set()
         """What stands in the credential store that docker finds by itself where there is no login yet."""
         self.stored = []
@@ -315,7 +316,7 @@ class Cloud:
     def _buildx(self, argv, request):
         match argv:
             case ["version"]:
-                answer = "github.com/docker/buildx v0.29.1 0000000\n"
+                answer = f"github.com/docker/buildx {self.buildx} 0000000\n"
             case ["inspect"]:
                 answer = f"Name:   default\nDriver: {self.builders['default']}\n\nNodes:\nName: default0\n"
             case ["create", "--driver", driver, "--name", name]:

@@ -594,9 +594,33 @@ def test_a_buildx_that_does_not_say_what_it_pushed_is_not_trusted(ci, cloud):
 
 
 def test_a_docker_without_buildx_is_reported(ci, cloud):
-    cloud.buildx = False
+    cloud.buildx = ""
 
     assert refused(ci.hand_over(), 3, "no buildx plugin")
+
+
+@pytest.mark.parametrize("version", ["v0.21.3", "v0.9.1", "0.13.1+ds1", "v0.10.0-rc1"])
+def test_a_buildx_that_would_leave_half_an_image_under_the_tag_is_refused(ci, cloud, version):
+    cloud.buildx = version
+
+    run = ci.hand_over()
+
+    assert refused(run, 3, f"buildx {version.removeprefix('v')}", "0.22 or later")
+    assert not cloud.ran("docker", "buildx", "build")
+
+
+@pytest.mark.parametrize("version", ["v0.22.0", "0.30.1", "v1.0.0", "v0.100.2", "v2.0.0-desktop.1", "unknown"])
+def test_a_later_buildx_is_used(ci, cloud, version):
+    cloud.buildx = version
+
+    assert ci.hand_over(image="app=app").returncode == 0
+
+
+def test_an_old_buildx_hands_over_what_is_built_already(ci, cloud):
+    cloud.buildx = "v0.9.1"
+    cloud.push("dev/api/app", ["linux/arm64"], TAG)
+
+    assert ci.hand_over(image="app=app").returncode == 0
 
 
 def test_a_temporary_directory_that_cannot_be_written_is_named(ci):
