@@ -4,7 +4,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components import settings, template
-from components.alarms import Alarms, AlarmsArgs, alarm_names
+from components.alarms import Alarms, AlarmsArgs
 from components.bucket import PrivateBucket, PrivateBucketArgs
 from components.ci_identity import CiIdentity, CiIdentityArgs, OidcProviders, OidcProvidersArgs
 from components.cluster import Cluster, ClusterArgs
@@ -52,12 +52,12 @@ topics = Topics("topics", TopicsArgs.of(stack), here)
 network = Network("network", NetworkArgs(names=names, settings=stack.network), here)
 cluster = Cluster("cluster", ClusterArgs(names=names), here)
 
-pipelines: dict[str, aws.codepipeline.Pipeline] = {}
+pipelines: dict[str, Pipeline] = {}
 for service in stack.services:
-    name, own, blue_green = service.name, names.service(service.name), service.strategy == "blue-green"
+    name, own = service.name, names.service(service.name)
 
     # CI pushes images and puts the hand-off; that is all it can do.
-    registry = Registry(name, RegistryArgs(names=own, containers=service.container_names), here)
+    Registry(name, RegistryArgs(names=own, containers=service.container_names), here)
     ci = CiIdentity(name, CiIdentityArgs(names=own, ci=stack.ci, service=service), here)
 
     # What runs, and what stands in front of it.
@@ -65,57 +65,37 @@ for service in stack.services:
     if service.load_balancer is not None:
         balancer = LoadBalancer(name, LoadBalancerArgs(names=own, network=network, stack=stack, service=service), here)
         Alarms(name, AlarmsArgs(names=own, limits=stack.alarms, balancer=balancer, topic=topics.alarms.arn), here)
-    alarms = alarm_names(own) if balancer is not None else ()
     running = Service(
         name,
-        ServiceArgs(
-            stack=stack, service=service, cluster=cluster.ready_name, network=network, balancer=balancer, alarms=alarms
-        ),
+        ServiceArgs(stack=stack, service=service, cluster=cluster.ready_name, network=network, balancer=balancer),
         here,
     )
+    Dashboard(name, DashboardArgs(names=own, balancer=balancer), here)
 
     # The release: its template, the gate that verifies it, the way it is deployed, the pipeline through all of them.
+    deploy: Deployment | Rolling
     hooks = template.own_hooks(service)
-    if blue_green and balancer is not None:
+    if service.strategy == "blue-green" and balancer is not None:
         SmokeTest(name, SmokeTestArgs(stack=stack, service=service, network=network, balancer=balancer), here)
         hooks |= {"AfterAllowTestTraffic": own.function_arn("smoke")}
-    files = template.files(stack, service, hooks)
-    Template(name, TemplateArgs(names=own, bucket=templates, files=files), here)
-    gate = ReleaseGate(name, ReleaseGateArgs(stack=stack, service=service), here)
-    deploy: pulumi.Resource
-    if blue_green and balancer is not None:
-        deploy = Deployment(
-            name,
-            DeploymentArgs(
-                names=own, stack=stack, service=running.service, balancer=balancer, alarms=alarms, hooks=hooks
-            ),
-            here,
-        )
+        shift = DeploymentArgs(names=own, stack=stack, service=running.service, balancer=balancer, hooks=hooks)
+        deploy = Deployment(name, shift, here)
     else:
         deploy = Rolling(name, RollingArgs(stack=stack, service=service), here)
-    pipeline = Pipeline(
-        name,
-        PipelineArgs(
-            names=own,
-            stack=stack,
-            strategy=service.strategy,
-            approvals=topics.approvals.arn if topics.approvals is not None else None,
-            ready=[*handoff.ready, *artifacts.ready, gate, deploy],
-        ),
-        here,
-    )
-    Trigger(name, TriggerArgs(names=own, trigger=stack.trigger, pipeline=pipeline.pipeline), here)
-
-    Dashboard(name, DashboardArgs(names=own, balancer=balancer, alarms=alarms), here)
-    pipelines[name] = pipeline.pipeline
+    Template(name, TemplateArgs(names=own, bucket=templates, files=template.files(stack, service, hooks)), here)
+    gate = ReleaseGate(name, ReleaseGateArgs(stack=stack, service=service), here)
+    ready = [*handoff.ready, *artifacts.ready, gate, deploy]
+    way = PipelineArgs(stack=stack, service=service, approvals=topics.approvals, ready=ready)
+    pipelines[name] = Pipeline(name, way, here)
+    Trigger(name, TriggerArgs(names=own, trigger=stack.trigger, pipeline=pipelines[name].pipeline), here)
 
     pulumi.export(
         name,
         {
             "handoff": f"s3://{names.handoff_bucket}/{own.handoff_key}",
-            "repositories": {c: r.repository_url for c, r in registry.repositories.items()},
-            "ciRoleArns": {c: role.arn for c, role in ci.roles.items()},
-            "pipeline": pipeline.url,
+            "repositories": {c: own.repository_url(own.repository(c)) for c in service.container_names},
+            "ciRoleArns": {c: own.role_arn(f"ci-{c}") for c in ci.roles},
+            "pipeline": pipelines[name].url,
             "service": running.url,
             "loadBalancer": balancer.url if balancer is not None else None,
         },

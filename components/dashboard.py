@@ -8,6 +8,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
+from components.alarms import alarm_names
 from components.load_balancer import LoadBalancer
 from components.naming import ServiceNames
 
@@ -20,7 +21,6 @@ class DashboardArgs:
 
     names: ServiceNames
     balancer: LoadBalancer | None
-    alarms: tuple[str, ...]
 
 
 class Dashboard(pulumi.ComponentResource):
@@ -55,7 +55,7 @@ class Dashboard(pulumi.ComponentResource):
             ]  # fmt: skip
             return _graph(region, title, lines)
 
-        alarms = [args.names.stack.arn("cloudwatch", f"alarm:{alarm}") for alarm in args.alarms]
+        alarms = [args.names.stack.arn("cloudwatch", f"alarm:{alarm}") for alarm in alarm_names(args.names)]
         return [
             by_colour("Requests", "RequestCount", "Sum"),
             by_colour("Answers of the 5xx kind", "HTTPCode_Target_5XX_Count", "Sum"),

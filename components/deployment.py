@@ -8,6 +8,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components import iam, settings
+from components.alarms import alarm_names
 from components.load_balancer import LoadBalancer
 from components.naming import ServiceNames
 
@@ -20,8 +21,7 @@ class DeploymentArgs:
         names: the service's names.
         stack: the stack's settings.
         service: the ECS service.
-        balancer: a load balancer with blue and green.
-        alarms: names of the alarms that stop a deployment and roll it back.
+        balancer: a load balancer with blue and green; its alarms stop a deployment and roll it back.
         hooks: lifecycle events to the ARNs of the functions that the AppSpec names.
     """
 
@@ -29,7 +29,6 @@ class DeploymentArgs:
     stack: settings.Settings
     service: aws.ecs.Service
     balancer: LoadBalancer
-    alarms: tuple[str, ...]
     hooks: dict[str, str]
 
 
@@ -49,7 +48,7 @@ class Deployment(pulumi.ComponentResource):
             service=args.names.service,
             description=f"CodeDeploy shifts the traffic of {args.names.base}",
             trust=(iam.service_trust("codedeploy.amazonaws.com"),),
-            statements=codedeploy_statements(args.names, args.alarms, tuple(args.hooks.values())),
+            statements=codedeploy_statements(args.names, tuple(args.hooks.values())),
             opts=child,
         )
         application = aws.codedeploy.Application(name, name=args.names.base, compute_platform="ECS", opts=child)
@@ -83,15 +82,13 @@ class Deployment(pulumi.ComponentResource):
                 "enabled": True,
                 "events": ["DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_ALARM", "DEPLOYMENT_STOP_ON_REQUEST"],
             },
-            alarm_configuration={"enabled": True, "alarms": list(args.alarms)},
+            alarm_configuration={"enabled": True, "alarms": list(alarm_names(args.names))},
             opts=child,
         )
         self.register_outputs({"group": self.group.deployment_group_name})
 
 
-def codedeploy_statements(
-    names: ServiceNames, alarms: tuple[str, ...], hooks: tuple[str, ...]
-) -> tuple[iam.Statement, ...]:
+def codedeploy_statements(names: ServiceNames, hooks: tuple[str, ...]) -> tuple[iam.Statement, ...]:
     """What CodeDeploy does to this service; its managed policy would grant it on everything.
 
     Source: CodeDeploy user guide, "Deployments on an Amazon ECS compute platform".
@@ -131,7 +128,7 @@ def codedeploy_statements(
         iam.Statement(
             sid="ReadItsAlarms",
             actions=("cloudwatch:DescribeAlarms",),
-            resources=tuple(arn("cloudwatch", f"alarm:{a}") for a in alarms),
+            resources=tuple(arn("cloudwatch", f"alarm:{a}") for a in alarm_names(names)),
         ),
         iam.pass_role(
             "GiveTasksTheirRoles", (names.role_arn("task"), names.role_arn("execution")), "ecs-tasks.amazonaws.com"

@@ -13,6 +13,7 @@ from components import iam, secrets, settings
 from components.event_source import feed
 from components.function import Function, FunctionArgs
 from components.naming import Names
+from components.pipeline import Pipeline
 
 _TIMEOUT_SECONDS = 60
 
@@ -126,7 +127,7 @@ class ChatbotArgs:
 
     names: Names
     chatbot: settings.Chatbot
-    pipelines: dict[str, aws.codepipeline.Pipeline]
+    pipelines: dict[str, Pipeline]
 
 
 class Chatbot(pulumi.ComponentResource):
@@ -176,7 +177,7 @@ class Chatbot(pulumi.ComponentResource):
             aws.codestarnotifications.NotificationRule(
                 f"{name}-{service}",
                 name=f"{names.service(service).base}-releases",
-                resource=pipeline.arn,
+                resource=pipeline.pipeline.arn,
                 detail_type="FULL",
                 event_type_ids=[
                     f"codepipeline-pipeline-pipeline-execution-{state}"

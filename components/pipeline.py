@@ -19,18 +19,21 @@ class PipelineArgs:
     """`Pipeline`'s arguments.
 
     Args:
-        names: the service's names.
         stack: the stack's settings.
-        strategy: the service's strategy, which chooses the Deploy action.
+        service: the service's settings; its strategy chooses the Deploy action.
         approvals: topic of the approvals, where the stack asks for approval.
         ready: what has to stand before the first release: buckets, gate, deployment.
     """
 
-    names: ServiceNames
     stack: settings.Settings
-    strategy: settings.Strategy
-    approvals: pulumi.Input[str] | None
+    service: settings.Service
+    approvals: aws.sns.Topic | None
     ready: list[pulumi.Resource]
+
+    @property
+    def names(self) -> ServiceNames:
+        """The service's names."""
+        return self.stack.names.service(self.service.name)
 
 
 class Pipeline(pulumi.ComponentResource):
@@ -43,12 +46,12 @@ class Pipeline(pulumi.ComponentResource):
         self._own = self._pipeline_role()
         source = self._action_role("source", source_statements(names))
         verify = self._action_role("verify", invoke_statements(names, "gate", writes=True))
-        blue_green = args.strategy == "blue-green"
+        blue_green = args.service.strategy == "blue-green"
         deploy_statements = codedeploy_statements(names, args.stack.deployment.configuration)
         if not blue_green:
             deploy_statements = invoke_statements(names, "deploy", writes=False)
         deploy = self._action_role("deploy", deploy_statements)
-        approve = [self._approve(args.approvals)] if args.approvals is not None else []
+        approve = [self._approve(args.approvals.arn)] if args.approvals is not None else []
         stages = {
             "Source": [
                 self._source("Handoff", names.stack.handoff_bucket, names.handoff_key, source),
@@ -79,7 +82,7 @@ class Pipeline(pulumi.ComponentResource):
             iam.Statement(
                 sid="ActThroughItsActionsRoles",
                 actions=("sts:AssumeRole",),
-                resources=tuple(names.role_arn(f"pipeline-{a}") for a in ("source", "verify", "deploy")),
+                resources=tuple(names.role_arn(f"{a}-action") for a in ("source", "verify", "deploy")),
             )
         ]
         if self._args.approvals is not None:
@@ -113,8 +116,8 @@ class Pipeline(pulumi.ComponentResource):
             principals={"AWS": names.role_arn("pipeline")},
         )
         return iam.role(
-            f"{self._name}-pipeline-{action}",
-            name=names.role(f"pipeline-{action}"),
+            f"{self._name}-{action}-action",
+            name=names.role(f"{action}-action"),
             purpose="pipeline-action",
             service=names.service,
             description=f"The action {action} of the pipeline {names.base}",

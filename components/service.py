@@ -9,6 +9,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components import iam, secrets, settings, template
+from components.alarms import alarm_names
 from components.load_balancer import LoadBalancer
 from components.naming import ServiceNames
 from components.network import Network
@@ -35,8 +36,7 @@ class ServiceArgs:
         service: the service's settings.
         cluster: the cluster's name, its capacity providers attached.
         network: where tasks run.
-        balancer: what stands in front, if anything does.
-        alarms: names of the alarms that roll a rolling deployment back.
+        balancer: what stands in front, if anything does; its alarms roll a rolling deployment back.
     """
 
     stack: settings.Settings
@@ -44,7 +44,6 @@ class ServiceArgs:
     cluster: pulumi.Input[str]
     network: Network
     balancer: LoadBalancer | None
-    alarms: tuple[str, ...]
 
     @property
     def names(self) -> ServiceNames:
@@ -182,8 +181,8 @@ class Service(pulumi.ComponentResource):
             ],
             deployment_controller={"type": "CODE_DEPLOY" if blue_green else "ECS"},
             deployment_circuit_breaker=None if blue_green else {"enable": True, "rollback": True},
-            alarms={"alarm_names": list(args.alarms), "enable": True, "rollback": True}
-            if args.alarms and not blue_green
+            alarms={"alarm_names": list(alarm_names(args.names)), "enable": True, "rollback": True}
+            if args.balancer is not None and not blue_green
             else None,
             network_configuration={
                 "subnets": args.network.private_subnet_ids,
