@@ -265,11 +265,16 @@ for expectation in $expected; do
 done
 
 tag=$environment-$commit
-registry=$account.dkr.ecr.$region.amazonaws.com
+domain=amazonaws.com console=console.aws.amazon.com
+case $region in
+  cn-*) domain=amazonaws.com.cn console=console.amazonaws.cn ;;
+  us-gov-*) console=console.amazonaws-us-gov.com ;;
+esac
+registry=$account.dkr.ecr.$region.$domain
 bucket=$environment-ecsdef-$account
 key=$service/imagedefinitions.json.zip
 handoff=s3://$bucket/$key
-watch="https://$region.console.aws.amazon.com/codesuite/codepipeline/pipelines/$environment-$service/view?region=$region"
+watch="https://$region.$console/codesuite/codepipeline/pipelines/$environment-$service/view?region=$region"
 [ ${#bucket} -le 63 ] || wrong "--env is '$environment', which makes the bucket's name $bucket longer than 63 characters"
 
 image_uri() { echo "$registry/$environment/$service/$1:$tag"; }

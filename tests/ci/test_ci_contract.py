@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import pytest
+from ci_stand_ins import ACCOUNT, BUCKET, COMMIT, KEY, REGION
+
+from components.ci_identity import handoff_statements
+from components.naming import Names
+
+
+def names(region=REGION):
+    return Names(environment="dev", account=ACCOUNT, region=region).service("api")
+
+
+def test_the_stack_allows_ci_exactly_what_the_script_is_tested_with(cloud):
+    statements = handoff_statements(names(), ("app", "nginx"))
+
+    granted = {(action, str(resource)) for s in statements for action in s.actions for resource in s.resources}
+
+    assert granted == cloud.allowed
+
+
+def test_the_stack_and_the_script_agree_where_the_hand_off_is():
+    assert names().stack.handoff_bucket == BUCKET
+    assert names().handoff_key == KEY
+
+
+@pytest.mark.parametrize("region", ["ap-northeast-1", "us-gov-west-1", "cn-north-1"])
+def test_the_stack_and_the_script_agree_on_every_name(offline_ci, region):
+    run = offline_ci.hand_over("--dry-run", region=region, image="app=app")
+
+    registry = names(region).repository_url
+    assert f"build  {registry('dev/api/app')}:dev-{COMMIT}\n" in run.stdout
+    assert f"cache {registry(names().cache_repository)}:app-arm64\n" in run.stdout
+    assert f"/codesuite/codepipeline/pipelines/{names().base}/view?region={region}\n" in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("region", "console"),
+    [
+        ("eu-central-1", "eu-central-1.console.aws.amazon.com"),
+        ("us-gov-west-1", "us-gov-west-1.console.amazonaws-us-gov.com"),
+        ("cn-north-1", "cn-north-1.console.amazonaws.cn"),
+    ],
+)
+def test_the_page_to_watch_is_on_the_partitions_own_console(offline_ci, region, console):
+    run = offline_ci.hand_over("--dry-run", region=region)
+
+    assert f"watch  https://{console}/codesuite/" in run.stdout
