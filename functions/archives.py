@@ -7,6 +7,7 @@ import stat
 import struct
 import zipfile
 import zlib
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from functions.errors import HANDOFF, Refusal
@@ -52,9 +53,9 @@ def read(
         raise Refusal(f"{archive} holds no member; it must hold {wanted}.", kind)
     for member in members:
         _refuse_hostile(member, archive, wanted, kind)
-    for name in names:
-        if names.count(name) > 1:
-            raise Refusal(f"{archive} holds {shown(name)} more than once; it must hold it once.", kind)
+    name, times = Counter(names).most_common(1)[0]
+    if times > 1:
+        raise Refusal(f"{archive} holds {shown(name)} {times} times; it must hold it once.", kind)
     if len(names) > len(allowed) or set(names) - set(allowed):
         listed = ", ".join(shown(name) for name in sorted(names)[:_SHOWN_NAMES])
         more = f" and {len(names) - _SHOWN_NAMES} more" if len(names) > _SHOWN_NAMES else ""

@@ -168,9 +168,11 @@ def counted(counts: Mapping[str, int]) -> str:
 
 
 class Registry:
-    """The service's ECR repositories, asked read-only: BatchGetImage, DescribeImageScanFindings, DescribeImages
-    and, for an image that is no index, GetDownloadUrlForLayer on its configuration.
-    """  # noqa: D205
+    """The service's ECR repositories, asked and never changed.
+
+    BatchGetImage, DescribeImageScanFindings, DescribeImages and, for an image that is no index,
+    GetDownloadUrlForLayer on its configuration. `fetch` reads at most so many bytes from an address that ECR gave.
+    """
 
     def __init__(self, ecr: Client, contract: Contract, fetch: Callable[[str, int], bytes]) -> None:
         self._ecr = ecr

@@ -67,7 +67,7 @@ ARCHIVES = [
     archive("holds two members", zipped({"imagedefinitions.json": GOOD, "a.txt": b""}), "a.txt", "nothing else"),
     archive("holds a task definition too", zipped({"imagedefinitions.json": GOOD, "taskdef.json": b"{}"}), "taskdef"),
     archive("holds nine members", zipped({f"{n}.json": b"" for n in range(9)}), "and 4 more"),
-    archive("holds the member twice", raw_zip(member(GOOD), member(b"[]")), "more than once"),
+    archive("holds the member twice", raw_zip(member(GOOD), member(b"[]")), "2 times"),
     archive("holds another name", zipped({"images.json": GOOD}), '"images.json"'),
     archive("holds the name in capitals", zipped({"ImageDefinitions.json": GOOD}), "ImageDefinitions"),
     archive("holds it in a directory", zipped({"out/imagedefinitions.json": GOOD}), "inside a directory"),

@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from functions import images, release_gate
+from functions import contract, images, release_gate
+from functions.errors import Refusal
 from tests.functions import world as w
 from tests.functions.world import APPSPEC, COMMIT, REGISTRY, RELEASE, TASKDEF, both, context, template, uri
 
@@ -482,13 +483,20 @@ class TestTemplate:
             ({"scan": {"threshold": "HIGH"}}, "nothing at scan.unsupported"),
         ],
     )
-    def test_a_wrong_contract_is_named_by_its_key(self, world, changed, says):
-        world.put("Template", template({**RELEASE, **changed}))
+    def test_a_wrong_contract_is_named_by_its_key(self, changed, says):
+        with pytest.raises(Refusal, match=r"^The template's release\.json has ") as refused:
+            contract.parse(json.dumps({**RELEASE, **changed}).encode())
+
+        assert says in str(refused.value)
+        assert refused.value.kind == "ConfigurationError"
+
+    def test_a_wrong_contract_fails_the_job_as_a_fault_of_configuration(self, world):
+        world.put("Template", template({**RELEASE, "strategy": "canary"}))
 
         _, body = world.gate(both())
 
-        assert says in body["failureDetails"]["message"]
         assert body["failureDetails"]["type"] == "ConfigurationError"
+        assert '"canary" at strategy' in body["failureDetails"]["message"]
 
     @pytest.mark.parametrize(
         ("appspec", "says"),

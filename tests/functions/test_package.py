@@ -1,0 +1,114 @@
+"""What is put into Lambda: nothing but the standard library and boto3, complete, small to start, the same each time."""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[2] / "functions"
+MODULES = sorted(SOURCE.glob("*.py"))
+HANDLERS = [path for path in MODULES if "\ndef handler(" in path.read_text(encoding="utf-8")]
+PROVIDED = {*sys.stdlib_module_names, "boto3", "botocore", "functions"}
+
+
+def run(code, *arguments, cwd):
+    """Run `code` in a fresh interpreter that sees nothing of this project; returns what it prints."""
+    command = [sys.executable, "-I", "-c", code, *map(str, arguments)]
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_handlers_are_found():
+    assert {path.stem for path in HANDLERS} >= {"release_gate", "smoke_test", "scaling_guard", "notify"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_a_module_imports_the_standard_library_and_boto3_and_nothing_else(path):
+    imported = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            imported |= {name.name.partition(".")[0] for name in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative"
+            imported.add(node.module.partition(".")[0])
+
+    assert imported <= PROVIDED
+
+
+@pytest.mark.parametrize("path", HANDLERS, ids=lambda path: path.stem)
+def test_a_handler_says_what_it_calls_and_what_it_reads_from_its_environment(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    words = ast.get_docstring(tree)
+    read = {
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and node.value.isupper()
+        and node.value.replace("_", "").isalpha()
+        and "_" in node.value
+        and node.value.partition("_")[0] in {"SCAN", "SMOKE", "GUARDED", "NOTIFY", "SLACK", "CHATWORK", "DEPLOYMENT"}
+    }
+
+    assert "AWS call" in words
+    assert "nvironment variable" in words
+    for name in read:
+        assert f"`{name}`" in words
+
+
+@pytest.fixture(scope="module")
+def unpacked(tmp_path_factory):
+    """The modules alone, as in the archive."""
+    folder = tmp_path_factory.mktemp("lambda")
+    (folder / "functions").mkdir()
+    for path in MODULES:
+        (folder / "functions" / path.name).write_bytes(path.read_bytes())
+    return folder
+
+
+def test_all_handlers_together_start_within_the_limit_of_one_and_without_boto3(unpacked):
+    """Processor time, since other work on the machine must not decide; boto3's own import is not counted."""
+    code = """
+import sys, time, importlib
+sys.path.insert(0, sys.argv[1])
+begun = time.process_time()
+for name in sys.argv[2:]:
+    importlib.import_module(f"functions.{name}").handler
+print(time.process_time() - begun, "boto3" in sys.modules)
+"""
+
+    seconds, boto3_too = run(code, unpacked, *[path.stem for path in HANDLERS], cwd=unpacked).split()
+
+    assert float(seconds) < 0.3
+    assert boto3_too == "False"
+
+
+def test_the_declared_archive_is_the_same_whenever_and_wherever_it_is_made(unpacked, tmp_path):
+    """Made from two copies, of which one was worked in: other times, compiled files, an editor's leavings."""
+    worked_in = tmp_path / "functions"
+    worked_in.mkdir()
+    for path in MODULES:
+        (worked_in / path.name).write_bytes(path.read_bytes())
+        os.utime(worked_in / path.name, (1, 1))
+    (worked_in / "__pycache__").mkdir()
+    for litter in ("__pycache__/notify.cpython-313.pyc", "notify.py~", ".notify.py.swp", "notes.txt"):
+        (worked_in / litter).write_bytes(b"litter")
+    code = """
+import hashlib, importlib, os, sys
+sys.path.insert(0, sys.argv[1])
+import components.function
+for folder in sys.argv[2:]:
+    os.chdir(folder)
+    members = importlib.reload(components.function).code().assets
+    files = [(name, open(asset.path, "rb").read()) for name, asset in sorted(members.items())]
+    print(len(files), hashlib.sha256(repr(files).encode()).hexdigest())
+"""
+
+    first, second = run(code, SOURCE.parent, unpacked, tmp_path, cwd=tmp_path).splitlines()
+
+    assert first == second
+    assert first.startswith(f"{len(MODULES)} ")
