@@ -8,7 +8,7 @@ BIN := .venv/bin
 STACK ?=
 STACK_FLAG := $(if $(STACK),--stack $(STACK),)
 
-.PHONY: help setup rehearse test check format snapshots docs bench up preview clean
+.PHONY: help setup rehearse rehearse-release explain test check lint format snapshots docs bench up preview clean
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,17 +21,25 @@ setup: .venv/.synced ## install what uv.lock says into .venv
 .venv/.synced: pyproject.toml uv.lock | $(filter .uv/bin/uv,$(UV))
 	@$(UV) sync --quiet --locked --python $(PYTHON) && touch $@
 
+rehearse-release: setup ## play a whole release of STACK (default dev) in an emulator: gate, approval, hooks, roll-back
+	@$(BIN)/python -m rehearsal.release --stack $(or $(STACK),dev)
+
+explain: setup ## who can become ROLE in STACK, and what it can do: make explain STACK=prod ROLE=api-ci-github
+	@$(BIN)/python -m rehearsal.explain --stack $(or $(STACK),dev) --role $(or $(ROLE),$(error say which: ROLE=api-ci-github))
+
 rehearse: setup ## rehearse all stacks, or STACK=dev: what would be created, and is it allowed (no cloud, no CLI)
 	@$(BIN)/python -m rehearsal preview $(STACK_FLAG)
 
 test: setup ## run every test
 	@$(BIN)/pytest -n auto
 
-check: setup ## what CI runs: format, lint, strict types, tests, snapshots
+check: lint test ## format, lint, strict types, tests, snapshots
+
+lint: setup ## format, lint and strict types
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
-	@$(BIN)/mypy
-	@$(BIN)/pytest -n auto
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/python -m docs.generate --check
 
 format: setup ## format the code and mend what the linter can
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
