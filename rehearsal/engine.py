@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 import pulumi.runtime
+from pulumi._utils import ContextProperty
 from pulumi.runtime import settings as runtime_settings
 
 from . import outputs, tuning, wire
 from .analyzer import EngineServer, ProcessAnalyzer
 from .config import load_project, load_stack, read_yaml
 from .errors import PolicyPackError, UsageError
+from .leaf_imports import leaf_imports
 from .model import Diagnostic, Mode, Rehearsal
 from .monitor import EngineLog, Monitor, Stopped
 from .packs import (
@@ -35,6 +37,7 @@ from .packs import (
 )
 from .policies import PolicyRun
 from .registration import STACK_TYPE
+from .source import is_programs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -115,6 +118,7 @@ def rehearse(
         if tuned:
             cleanup.enter_context(tuning.without_garbage_collection())
             cleanup.enter_context(tuning.lean_sdk(project.program))
+            cleanup.enter_context(leaf_imports())
         engine_log: list[Diagnostic] = []
         analyzers: list[Analyzer] = []
         server: EngineServer | None = None
@@ -255,13 +259,14 @@ def _run_program(
         "PULUMI_CONFIG_SECRET_KEYS": json.dumps(sorted(config.secret_keys)),
     }
     with (
+        _runtime_left_alone(),
         _quiet_asyncio(),
         _inside(project.program, environment),
         redirect_stdout(_Lines(lambda line: monitor.note("info", line))),
     ):
         asyncio.set_event_loop(loop)
         try:
-            program = pulumi.runtime.run_in_stack(lambda: _run_main(project.program))
+            program = pulumi.runtime.run_in_stack(lambda: _run_main(project.program, tuned))
             loop.run_until_complete(program)
         except KeyboardInterrupt:
             raise
@@ -272,8 +277,10 @@ def _run_program(
             asyncio.set_event_loop(None)
 
 
-def _run_main(program: Path) -> None:
+async def _run_main(program: Path, tuned: bool) -> None:
     runpy.run_path(str(program), run_name="__main__")
+    if tuned:
+        await tuning.settled()
 
 
 def _note_failure(monitor: Monitor, problem: BaseException, program: Path) -> None:
@@ -314,7 +321,7 @@ def _first(problem: BaseException | None, kind: type[BaseException]) -> BaseExce
 def _program_traceback(problem: BaseException, program: Path) -> str:
     """The traceback from the program's first line on: what ran the program is nobody's concern."""
     entry = problem.__traceback__
-    while entry is not None and not entry.tb_frame.f_code.co_filename.startswith(f"{program}/"):
+    while entry is not None and not is_programs(entry.tb_frame.f_code.co_filename, program):
         entry = entry.tb_next
     return "".join(traceback.format_exception(type(problem), problem, entry or problem.__traceback__))
 
@@ -411,3 +418,18 @@ class _Lines(io.TextIOBase):
             self._say(self._rest)
             self._rest = ""
         super().close()
+
+
+@contextmanager
+def _runtime_left_alone() -> Iterator[None]:
+    """Take back what the SDK's settings keep beside their context, so that no run shows outside of it."""
+    properties = [p for p in vars(runtime_settings.Settings).values() if isinstance(p, ContextProperty)]
+    defaults = [getattr(p, _DEFAULT) for p in properties]
+    try:
+        yield
+    finally:
+        for item, default in zip(properties, defaults, strict=True):
+            setattr(item, _DEFAULT, default)
+
+
+_DEFAULT = "_ContextProperty__default"

@@ -28,6 +28,7 @@ from .registration import (
     options_of,
     qualified_urn,
 )
+from .source import is_programs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -84,7 +85,7 @@ class Monitor:
         self._judge = judge
         self._answers = answers
         self._stack_outputs = stack_outputs
-        self._source_prefix = f"{program}/"
+        self._program = program
         self._by_urn: dict[str, Registration] = {}
         self._places: dict[str, outputs.Place] = {}
         self._default_tags: dict[str, Any] = {}
@@ -483,8 +484,7 @@ class Monitor:
         found = self._files.get(uri)
         if found is None:
             path = unquote(urlparse(uri).path)
-            inside = path.startswith(self._source_prefix) and "/site-packages/" not in path
-            found = self._files[uri] = path if inside else ""
+            found = self._files[uri] = path if is_programs(path, self._program) else ""
         return found
 
     # -- transforms: called as the engine calls them, on the loop that the program runs on

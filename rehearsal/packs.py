@@ -56,8 +56,8 @@ class PackFolder:
     @property
     def shares_interpreter(self) -> bool:
         """Whether it would run with the very environment that the rehearsal runs in."""
-        # The links of a virtual environment are not followed: bin/python points at the system's own.
-        return self.python.absolute().parent == Path(sys.executable).absolute().parent
+        # The directory's links are followed, the interpreter's own is not: it points at the system's.
+        return self.python.parent.resolve() == Path(sys.executable).parent.resolve()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,8 @@ import pulumi
 from pulumi.runtime import _callbacks, resource
 from pulumi.runtime.proto import source_pb2
 
+from .source import is_programs
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
@@ -45,6 +47,18 @@ class InlineLoop(asyncio.SelectorEventLoop):
         return future
 
 
+async def settled() -> None:
+    """Let everything run that can run now.
+
+    The SDK waits for outputs by going through all that are not done after each that is: quadratic in their
+    number, unless they are done before it begins to wait.
+    """
+    ready = getattr(asyncio.get_running_loop(), "_ready", None)
+    await asyncio.sleep(0)
+    while ready:  # nothing could set an event for it: this is the loop's own list
+        await asyncio.sleep(0)
+
+
 @contextmanager
 def without_garbage_collection() -> Iterator[None]:
     """Leave cycles alone while a program builds up what it keeps; they cost a third of its time."""
@@ -64,15 +78,13 @@ def lean_sdk(program: Path) -> Iterator[None]:
     Messages for debugging, which no engine shows by default, are not put together; a resource's stack trace is
     taken without reading source lines, and holds the frames of the program only.
     """
-    prefix = f"{program}/"
     debug, trace = pulumi.log.debug, resource._get_stack_trace  # noqa: SLF001
     positions: dict[str, str] = {}
 
     def uri_of(file: str) -> str:
         found = positions.get(file)
         if found is None:
-            inside = file.startswith(prefix) and "/site-packages/" not in file
-            found = positions[file] = Path(file).as_uri() if inside else ""
+            found = positions[file] = Path(file).as_uri() if is_programs(file, program) else ""
         return found
 
     def lean_trace() -> source_pb2.StackTrace:
