@@ -365,9 +365,12 @@ work=$scratch
 # as well. With no login at all docker looks for a store by itself, hence the empty one, and the logout.
 docker_home=${DOCKER_CONFIG:-${HOME-}/.docker}
 case $docker_home in /*) ;; *) docker_home=$PWD/$docker_home ;; esac
-BUILDX_CONFIG=${BUILDX_CONFIG:-$docker_home/buildx} # builders made before this script are still found
+if [ -z "${BUILDX_CONFIG-}" ] && [ -d "$docker_home/buildx" ]; then
+  BUILDX_CONFIG=$docker_home/buildx # builders made before this script are still found
+  export BUILDX_CONFIG
+fi
 DOCKER_CONFIG=$work/docker
-export BUILDX_CONFIG DOCKER_CONFIG
+export DOCKER_CONFIG
 mkdir "$DOCKER_CONFIG"
 if [ -f "$docker_home/config.json" ] && ! grep -Eq '"cred(sStore|Helpers)"' "$docker_home/config.json"; then
   cat "$docker_home/config.json" >"$DOCKER_CONFIG/config.json"

@@ -630,7 +630,7 @@ def test_a_temporary_directory_that_cannot_be_written_is_named(ci):
 
 
 def test_plugins_contexts_and_builders_of_the_machine_are_still_found(ci, cloud):
-    for name in ("cli-plugins", "contexts"):
+    for name in ("buildx", "cli-plugins", "contexts"):
         (ci.home / ".docker" / name).mkdir(parents=True)
     found = []
     cloud.before_tagging = lambda: found.extend(ci.temporary.glob("*/docker/*"))
@@ -640,7 +640,23 @@ def test_plugins_contexts_and_builders_of_the_machine_are_still_found(ci, cloud)
     assert run.returncode == 0
     assert {p.name for p in found} == {"cli-plugins", "config.json", "contexts"}
     assert cloud.seen["BUILDX_CONFIG"] == str(ci.home / ".docker" / "buildx")
-    assert {p.name for p in (ci.home / ".docker").iterdir()} == {"cli-plugins", "contexts"}
+    assert {p.name for p in (ci.home / ".docker").iterdir()} == {"buildx", "cli-plugins", "contexts"}
+
+
+def test_a_machine_without_builders_is_left_without_their_folder(ci, cloud):
+    ci.hand_over(image="app=app")
+
+    assert "BUILDX_CONFIG" not in cloud.seen
+    assert cloud.ran("docker", "buildx", "create")
+    assert ci.left_behind() == []
+
+
+def test_a_folder_of_builders_that_was_named_is_kept(ci, cloud):
+    (ci.home / ".docker" / "buildx").mkdir(parents=True)
+
+    ci.hand_over(image="app=app", variables={"BUILDX_CONFIG": "/opt/buildx"})
+
+    assert cloud.seen["BUILDX_CONFIG"] == "/opt/buildx"
 
 
 @pytest.mark.parametrize("tool", ["aws", "docker"])
