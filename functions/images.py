@@ -217,7 +217,11 @@ class Registry:
         )
 
     def scan(self, image: PinnedImage, digest: str) -> Scan:
-        """Read the state of one manifest's scan; the counts cover all findings, so one finding is asked for."""
+        """Read the state of one manifest's scan.
+
+        An index itself is never scanned, its manifests are (github.com/aws/containers-roadmap/issues/1683). The
+        counts cover all findings, so a single finding is asked for.
+        """
         try:
             said = self._ecr.describe_image_scan_findings(
                 registryId=self._contract.account,

@@ -25,8 +25,10 @@ function in a VPC needs the S3 endpoint).
 Environment variables: `SCAN_WAIT_MINUTES` (how long a pending scan is waited for in all; 30), `SCAN_GRACE_SECONDS`
 (how long a scan may take to begin before scanning counts as off; 120).
 
-Output variables (namespace `Gate`), each at most 900 characters, since a deploy or approval action's configuration
-value takes 1,000: `images` ("app=prod-1a2b3c4…"), `digests` ("app=sha256:…"), `commit`, `scan`, `changes`.
+Output variables (namespace `Gate`): `images` ("app=prod-1a2b3c4…"), `digests` ("app=sha256:…"), `commit`, `scan`,
+`changes`. An action's configuration value takes 1,000 characters (API reference, ActionConfigurationValue), variables
+counted as they are resolved (github.com/awsdocs/aws-codepipeline-user-guide/issues/24). So all but the digests fit
+together in one approval's CustomData and leave 150 characters for its own words.
 """  # noqa: E501
 
 from __future__ import annotations
@@ -52,7 +54,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 log.setLevel(logging.INFO)
 
-VARIABLE_CAP: Final = 900
+#: Characters of each output variable; all but the digests stand in one text of 1,000.
+VARIABLE_CAPS: Final = {"images": 250, "commit": 120, "scan": 200, "changes": 280, "digests": 900}
 #: CodePipeline API reference: FailureDetails.message and ExecutionDetails.summary.
 MESSAGE_CAP: Final = 5000
 SUMMARY_CAP: Final = 2048
@@ -297,15 +300,18 @@ def _running(ecs: Client, terms: Contract) -> dict[str, Any] | None:
 
 def _variables(pinned: Sequence[PinnedImage], scans: Sequence[tuple[PinnedImage, Scan]], change: str) -> dict[str, str]:
     commits = sorted({image.commit for image in pinned})
-    by_container = ", ".join(f"{image.container}={image.commit}" for image in pinned)
+    by_container = ", ".join(f"{image.container}={image.commit[:7]}" for image in pinned)
+    named = ", ".join(f"{image.container}={image.tag}" for image in pinned)
+    if len(named) > VARIABLE_CAPS["images"]:
+        named = ", ".join(f"{image.container}={changes.short(image.tag)}" for image in pinned)
     values = {
-        "images": ", ".join(f"{image.container}={image.tag}" for image in pinned),
+        "images": named,
         "digests": ", ".join(f"{image.container}={image.digest}" for image in pinned),
         "commit": commits[0] if len(commits) == 1 else by_container,
         "scan": "; ".join(f"{image.container}: {_scanned(scan)}" for image, scan in scans),
         "changes": change,
     }
-    return {key: _cut(value, VARIABLE_CAP) for key, value in values.items()}
+    return {key: _cut(value, VARIABLE_CAPS[key]) for key, value in values.items()}
 
 
 def _scanned(scan: Scan) -> str:
@@ -315,7 +321,7 @@ def _scanned(scan: Scan) -> str:
 
 
 def _cut(text: str, cap: int) -> str:
-    return text if len(text) <= cap else f"{text[: cap - 1]}…"
+    return text if len(text) <= cap else f"{text[: cap - 3]}..."
 
 
 def _record(answer: Answer) -> dict[str, str]:

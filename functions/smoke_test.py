@@ -5,7 +5,8 @@ PutLifecycleEventHookExecutionStatus (CodeDeploy user guide, "AppSpec 'hooks' se
 It is answered in every case: checks passed or not, settings wrong, the function's own fault, its time running out.
 
 AWS call: codedeploy:PutLifecycleEventHookExecutionStatus on
-`arn:aws:codedeploy:REGION:ACCOUNT:deploymentgroup:APPLICATION/GROUP`.
+`arn:aws:codedeploy:REGION:ACCOUNT:deploymentgroup:APPLICATION/GROUP` (as AWS SAM's guide grants it to a hook; the
+Service Authorization Reference names no resource for it).
 
 Network: reaches the test listener's port of the load balancer; for an internal one the function is in the VPC.
 
@@ -109,7 +110,8 @@ def failure(seconds: float) -> str | None:
     try:
         listener = listener_of(os.environ.get("SMOKE_URL", ""), os.environ.get("SMOKE_HOST"))
         checks = checks_of(os.environ.get("SMOKE_CHECKS", ""))
-        within = min(seconds, _number("SMOKE_SECONDS", 60.0))
+        # Ends by itself before it is given up, so that the reason is a check's own.
+        within = min(max(seconds - 2, seconds / 2), _number("SMOKE_SECONDS", 60.0))
         pause = _number("SMOKE_PAUSE_SECONDS", 2.0)
         return deadline.run(lambda: run(listener, checks, within, pause), seconds)
     except SettingError as error:

@@ -21,7 +21,7 @@ SHOWN_CHARACTERS = 160
 def shown(value: Any) -> str:
     """Quote `value` for a sentence: JSON in plain ASCII, cut after 160 characters."""
     text = json.dumps(value, ensure_ascii=True, default=str)
-    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."
 
 
 def loads(data: bytes, name: str, kind: str = HANDOFF) -> Any:

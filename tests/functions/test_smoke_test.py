@@ -139,11 +139,11 @@ def test_checks_are_not_tried_past_the_functions_own_time(hook, listener, monkey
     listener.answer("/", {"status": 500})
     began = time.monotonic()
 
-    status, why = hook([{"path": "/"}], milliseconds=5_400)
+    status, why = hook([{"path": "/"}], milliseconds=7_000)
 
     assert status == "Failed"
     assert "answered 500" in why
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 4
 
 
 def test_the_functions_own_crash_is_answered_and_logged(hook, listener, monkeypatch, caplog):
