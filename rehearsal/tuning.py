@@ -55,7 +55,7 @@ async def settled() -> None:
     """
     ready = getattr(asyncio.get_running_loop(), "_ready", None)
     await asyncio.sleep(0)
-    while ready:  # nothing could set an event for it: this is the loop's own list
+    while ready:  # noqa: ASYNC110  it is the loop's own list, which sets no event
         await asyncio.sleep(0)
 
 
