@@ -19,7 +19,7 @@ lines that a shell can eval and that $GITHUB_OUTPUT takes as they are.
 
   branch dev, dev1, dev2 ...                       the environment of that name
   branch stg                                       stg
-  tag 1.2.3 or v1.2.3, pre-releases (-rc.1) not    prod
+  tag v1.2.3, pre-releases (v1.2.3-rc.1) not       prod
   anything else                                    none: exit code 3, nothing printed
 
 Exit codes: 0 released to an environment, 2 wrong arguments, 3 this ref is not released.
@@ -53,7 +53,7 @@ number='(0|[1-9][0-9]*)'
 case $ref in
   *[!A-Za-z0-9._/+@#=-]*) ;; # no name of this table holds anything else, line breaks least of all
   refs/heads/*) ! matches "${ref#refs/heads/}" 'dev([1-9][0-9]*)?|stg' || environment=${ref#refs/heads/} ;;
-  refs/tags/*) ! matches "${ref#refs/tags/}" "v?$number\.$number\.$number" || environment=prod ;;
+  refs/tags/*) ! matches "${ref#refs/tags/}" "v$number\.$number\.$number" || environment=prod ;;
   *) wrong "the ref is '$ref', but must start with refs/heads/ or refs/tags/" ;;
 esac
 if [ -z "$environment" ]; then

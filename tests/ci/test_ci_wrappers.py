@@ -16,7 +16,7 @@ REFS = {
     "refs/heads/dev1": "dev1",
     "refs/heads/dev23": "dev23",
     "refs/heads/stg": "stg",
-    "refs/tags/1.2.3": "prod",
+    "refs/tags/v1.2.3": "prod",
     "refs/tags/v10.0.1": "prod",
 }
 ELSEWHERE = (
