@@ -168,19 +168,19 @@ def test_a_pipeline_begins_when_what_it_calls_is_there(service, what, names):
 @pytest.mark.parametrize("stack", STACKS)
 def test_each_action_acts_under_a_role_of_its_own(stack, service):
     found = stages(stack, service, "up")
-    prefix = f"arn:aws:iam::{ACCOUNTS[stack]}:role/{stack}-{service}-pipeline"
+    prefix = f"arn:aws:iam::{ACCOUNTS[stack]}:role/{stack}-{service}"
 
-    assert {a["roleArn"] for a in found["Source"]} == {f"{prefix}-source"}
-    assert {a["roleArn"] for a in found["Verify"]} == {f"{prefix}-verify"}
-    assert {a["roleArn"] for a in found["Deploy"]} == {f"{prefix}-deploy"}
-    assert pipeline(stack, service, "up")["roleArn"] == prefix
+    assert {a["roleArn"] for a in found["Source"]} == {f"{prefix}-source-action"}
+    assert {a["roleArn"] for a in found["Verify"]} == {f"{prefix}-verify-action"}
+    assert {a["roleArn"] for a in found["Deploy"]} == {f"{prefix}-deploy-action"}
+    assert pipeline(stack, service, "up")["roleArn"] == f"{prefix}-pipeline"
 
 
 @BOTH
 @pytest.mark.parametrize("stack", STACKS)
 @pytest.mark.parametrize("action", ["source", "verify", "deploy"])
 def test_an_action_s_role_is_taken_by_this_pipeline_s_role_only(stack, service, action):
-    [statement] = trust(rehearsed(stack), f"{stack}-{service}-pipeline-{action}")
+    [statement] = trust(rehearsed(stack), f"{stack}-{service}-{action}-action")
 
     assert statement["Principal"] == {"AWS": f"arn:aws:iam::{ACCOUNTS[stack]}:role/{stack}-{service}-pipeline"}
     assert statement["Action"] == ["sts:AssumeRole"]
@@ -202,10 +202,10 @@ def test_the_pipeline_s_role_is_taken_by_this_pipeline_only(stack, service):
 @pytest.mark.parametrize("stack", STACKS)
 def test_the_pipeline_s_own_role_does_nothing_but_take_its_actions_roles_and_ask(stack, service):
     allowed = granted(rehearsed(stack), f"{stack}-{service}-pipeline")
-    roles = f"arn:aws:iam::{ACCOUNTS[stack]}:role/{stack}-{service}-pipeline"
+    roles = f"arn:aws:iam::{ACCOUNTS[stack]}:role/{stack}-{service}"
 
     assert set(allowed.pop("ActThroughItsActionsRoles")["Resource"]) == {
-        f"{roles}-{action}" for action in ("source", "verify", "deploy")
+        f"{roles}-{action}-action" for action in ("source", "verify", "deploy")
     }
     asks = {s["Action"][0]: s["Resource"] for s in allowed.values()}
     topic = {"sns:Publish": [f"arn:aws:sns:{REGION}:{ACCOUNTS[stack]}:prod-approvals"]}
@@ -214,7 +214,7 @@ def test_the_pipeline_s_own_role_does_nothing_but_take_its_actions_roles_and_ask
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_the_source_role_reads_its_two_objects_and_writes_artifacts(stack):
-    allowed = granted(rehearsed(stack), f"{stack}-api-pipeline-source")
+    allowed = granted(rehearsed(stack), f"{stack}-api-source-action")
     account = ACCOUNTS[stack]
 
     reads = {r for s in allowed.values() if "s3:GetObject" in s["Action"] for r in s["Resource"]}
@@ -229,7 +229,7 @@ def test_the_source_role_reads_its_two_objects_and_writes_artifacts(stack):
 
 
 def test_the_verify_role_calls_the_gate_and_no_other_function():
-    allowed = granted(rehearsed("prod"), "prod-api-pipeline-verify")
+    allowed = granted(rehearsed("prod"), "prod-api-verify-action")
 
     assert allowed["CallTheFunction"]["Resource"] == [f"arn:aws:lambda:{REGION}:222222222222:function:prod-api-gate"]
     assert actions(allowed) == {"lambda:InvokeFunction", "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"}
@@ -237,7 +237,7 @@ def test_the_verify_role_calls_the_gate_and_no_other_function():
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_the_deploy_role_deploys_this_group_and_passes_the_two_roles_of_its_tasks(stack):
-    allowed, account = granted(rehearsed(stack), f"{stack}-api-pipeline-deploy"), ACCOUNTS[stack]
+    allowed, account = granted(rehearsed(stack), f"{stack}-api-deploy-action"), ACCOUNTS[stack]
     resources = {a: s["Resource"] for s in allowed.values() for a in s["Action"]}
 
     assert resources["codedeploy:CreateDeployment"] == [
@@ -267,7 +267,7 @@ def test_the_deploy_role_deploys_this_group_and_passes_the_two_roles_of_its_task
 @pytest.mark.parametrize("stack", STACKS)
 def test_the_deploy_role_may_read_the_configuration_that_the_group_uses(stack):
     run = rehearsed(stack)
-    allowed = granted(run, f"{stack}-api-pipeline-deploy")
+    allowed = granted(run, f"{stack}-api-deploy-action")
     configuration = run.one("aws:codedeploy/deploymentGroup:DeploymentGroup").inputs["deploymentConfigName"]
 
     assert allowed["ReadItsConfiguration"]["Resource"] == [
