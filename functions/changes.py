@@ -29,7 +29,7 @@ def live_task_definition(service: Mapping[str, Any]) -> str | None:
 def described(
     images: Sequence[PinnedImage],
     running: Mapping[str, Any] | None,
-    wanted: Mapping[str, Any] | None,
+    wanted: Mapping[str, Any],
     tags: Callable[[str, str], list[str]],
 ) -> str:
     """Say container by container what changes, such as "app 1a2b3c4 -> 5d6e7f8; nginx unchanged".
@@ -37,7 +37,7 @@ def described(
     Args:
         images: the release.
         running: the task definition that runs now, as DescribeTaskDefinition gives it; None for none.
-        wanted: the rendered task definition; None when the release only changes images.
+        wanted: the rendered task definition.
         tags: finds the tags of a running digest, by repository and digest.
     """
     if running is None:
@@ -55,11 +55,9 @@ def described(
         else:
             parts.append(f"{image.container} {_version(before, image, tags)} -> {short(image.tag)}")
     known = {image.container for image in images}
-    settled = {entry.get("name") for entry in (wanted or running).get("containerDefinitions", [])}
-    parts += [f"{name} removed" for name in now if name not in known and name not in settled]
-    if wanted is not None:
-        parts += _settings(running, wanted, now)
-    return "; ".join(parts)
+    kept = {entry.get("name") for entry in wanted.get("containerDefinitions", [])}
+    parts += [f"{name} removed" for name in now if name not in known | kept]
+    return "; ".join([*parts, *_settings(running, wanted, now)])
 
 
 def short(tag: str) -> str:

@@ -46,7 +46,12 @@ class Contract:
     @property
     def registry(self) -> str:
         """The registry's host name."""
-        return f"{self.account}.dkr.ecr.{self.region}.amazonaws.com"
+        return f"{self.account}.dkr.ecr.{self.region}.{self.domain}"
+
+    @property
+    def domain(self) -> str:
+        """The domain of the region's partition (Amazon ECR user guide, "Service endpoints")."""
+        return "amazonaws.com.cn" if self.region.startswith("cn-") else "amazonaws.com"
 
 
 def parse(data: bytes) -> Contract:

@@ -20,7 +20,7 @@ ARCHIVE_CAP: Final = 256 * 1024
 #: Bytes of the document: what the ECS deploy action takes (CodePipeline user guide, "Image definitions file").
 MEMBER_CAP: Final = 100 * 1024
 _KEYS: Final = frozenset({"name", "imageUri"})
-_ECR_HOST = re.compile(r"(?P<account>[^.]+)\.dkr\.ecr\.(?P<region>[^.]+)\.amazonaws\.com")
+_ECR_HOST = re.compile(r"(?P<account>[^.]+)\.dkr\.ecr\.(?P<region>[^.]+)\.(?P<domain>.+)")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -121,7 +121,7 @@ def _check_registry(host: str, seen: str, allowed: str, contract: Contract) -> N
     if host == contract.registry:
         return
     ecr = _ECR_HOST.fullmatch(host)
-    if ecr is None:
+    if ecr is None or ecr["domain"] != contract.domain:
         raise Refusal(f"{seen} comes from the registry {shown(host)}; allowed is {allowed}.")
     if ecr["account"] != contract.account:
         raise Refusal(f"{seen} comes from the account {shown(ecr['account'])}; allowed is {allowed}.")

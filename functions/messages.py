@@ -146,6 +146,8 @@ def _of_deployment(
     lines = [f"deployment: {detail.get('deploymentId')}"]
     if error.get("message"):
         lines.append(f"reason: {_line(str(error['message']))} ({error.get('code')})")
+    if error.get("code") == "HOOK_EXECUTION_FAILURE":
+        lines.append("The log of the hook's function says which check failed.")
     if rollback.get("rollbackDeploymentId"):
         lines.append(f"roll-back: {rollback['rollbackDeploymentId']}")
     if back and rollback.get("rollbackTriggeringDeploymentId"):
@@ -207,7 +209,12 @@ def _plain(value: Any) -> str:
 
 def _console(event: Mapping[str, Any]) -> tuple[str, str]:
     region = _plain(event.get("region", "us-east-1"))
-    return f"https://{region}.console.aws.amazon.com/codesuite", region
+    domain = "console.aws.amazon.com"
+    if region.startswith("cn-"):
+        domain = "console.amazonaws.cn"
+    elif region.startswith("us-gov-"):
+        domain = "console.amazonaws-us-gov.com"
+    return f"https://{region}.{domain}/codesuite", region
 
 
 def _execution_link(event: Mapping[str, Any], detail: Mapping[str, Any]) -> str:

@@ -176,6 +176,9 @@ def read_job(event: Mapping[str, Any]) -> Job:
     key = data.get("encryptionKey") or {}
     credentials = data.get("artifactCredentials") or {}
     token = data.get("continuationToken")
+    for name in ("accessKeyId", "secretAccessKey", "sessionToken"):
+        if not credentials.get(name):
+            raise Refusal(f"The job's artifactCredentials lack {name}; retry the stage.", CONFIGURATION)
     return Job(
         id=str(event.get("id")),
         service=service,
@@ -184,9 +187,9 @@ def read_job(event: Mapping[str, Any]) -> Job:
         release=_location(data, "outputArtifacts", "Release", key),
         since=_since(token) if token else None,
         credentials={
-            "aws_access_key_id": str(credentials.get("accessKeyId", "")),
-            "aws_secret_access_key": str(credentials.get("secretAccessKey", "")),
-            "aws_session_token": str(credentials.get("sessionToken", "")),
+            "aws_access_key_id": str(credentials["accessKeyId"]),
+            "aws_secret_access_key": str(credentials["secretAccessKey"]),
+            "aws_session_token": str(credentials["sessionToken"]),
         },
     )
 
@@ -242,8 +245,7 @@ def examine(job: Job, now: float) -> Answer:
     if waiting := _waiting(scans, terms, since, now):
         return Wait(since=since, summary=waiting)
     running = _running(aws.client("ecs", terms.region), terms)
-    wanted = task if terms.strategy == contract.BLUE_GREEN else None
-    change = changes.described(pinned, running, wanted, registry.tags)
+    change = changes.described(pinned, running, task, registry.tags)
     _put(store, job.release, rendering.artifact(task, spec, images.definitions(pinned, terms)))
     return Success(variables=_variables(pinned, scans, change))
 

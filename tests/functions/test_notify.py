@@ -123,7 +123,12 @@ class TestWhatIsSaid:
                 deployment("FAILURE"),
                 {"deployment": FAILED},
                 "prod-api: deployment failed",
-                ("deployment: d-2", "reason: The hook said Failed (HOOK_EXECUTION_FAILURE)", "roll-back: d-3"),
+                (
+                    "deployment: d-2",
+                    "reason: The hook said Failed (HOOK_EXECUTION_FAILURE)",
+                    "The log of the hook's function says which check failed.",
+                    "roll-back: d-3",
+                ),
                 "bad",
             ),
             (deployment("FAILURE"), {}, "prod-api: deployment failed", ("deployment: d-2",), "bad"),
@@ -189,6 +194,15 @@ class TestWhatIsSaid:
             f"{console}/codepipeline/pipelines/prod-api/executions/e-1/timeline?region=ap-northeast-1"
         )
         assert messages.of(deployment("STOP")).link == f"{console}/codedeploy/deployments/d-2?region=ap-northeast-1"
+
+    @pytest.mark.parametrize(
+        ("region", "domain"),
+        [("cn-north-1", "console.amazonaws.cn"), ("us-gov-west-1", "console.amazonaws-us-gov.com")],
+    )
+    def test_the_link_leads_to_the_console_of_the_regions_partition(self, region, domain):
+        link = messages.of({**pipeline("STARTED"), "region": region}).link
+
+        assert link.startswith(f"https://{region}.{domain}/codesuite/")
 
     def test_a_reason_calls_nobody_on_slack(self):
         evil = {"execution-result": {"external-execution-summary": "<!channel> <https://evil.example|ok> & more"}}

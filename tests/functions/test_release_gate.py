@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from functions import contract, images, release_gate
+from functions import contract, handoff, images, release_gate
 from functions.errors import Refusal
 from tests.functions import world as w
 from tests.functions.world import APPSPEC, COMMIT, REGISTRY, RELEASE, TASKDEF, both, context, template, uri
@@ -67,6 +67,14 @@ def test_a_tag_with_the_digest_it_stands_for_is_accepted(world):
     operation, _ = world.gate(both(app=f"{uri('app')}@{digests['app']}"))
 
     assert operation == "PutJobSuccessResult"
+
+
+def test_the_registry_of_china_has_its_own_domain():
+    terms = contract.parse(json.dumps({**RELEASE, "region": "cn-north-1"}).encode())
+
+    assert terms.registry == "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn"
+    with pytest.raises(Refusal, match="comes from the registry"):
+        handoff.check(both(), terms)
 
 
 def test_containers_of_two_commits_are_both_named(world):
@@ -657,6 +665,15 @@ class TestFaults:
     @pytest.mark.parametrize("token", ["x", "[]", '{"since": "then"}'])
     def test_a_token_that_the_gate_did_not_write_is_refused(self, world, token):
         assert "continuation token" in world.refused(both(), token=token)
+
+    @pytest.mark.parametrize("missing", sorted(w.CREDENTIALS))
+    def test_a_job_without_credentials_does_not_fall_back_on_the_functions_own(self, world, missing):
+        world.push_good()
+        left = {key: value for key, value in w.CREDENTIALS.items() if key != missing}
+
+        said = world.refused(both(), artifactCredentials=left)
+
+        assert said == f"The job's artifactCredentials lack {missing}; retry the stage."
 
     def test_user_parameters_that_are_no_json_are_refused(self, world):
         said = world.refused(both(), actionConfiguration={"configuration": {"UserParameters": "api"}})

@@ -153,6 +153,8 @@ class Account:
 @pytest.fixture(autouse=True)
 def _services(monkeypatch):
     monkeypatch.setenv("GUARDED_SERVICES", json.dumps(SERVICES))
+    # One after the other, so that the calls can be counted.
+    monkeypatch.setattr(scaling_guard, "AT_ONCE", 1)
 
 
 @pytest.fixture
@@ -457,6 +459,26 @@ def test_nobody_is_ever_suspended_without_a_record(flags, deploying, applied):
 
     assert decide(flags, None, deploying=deploying) is (Step.REMEMBER if deploying else Step.NOTHING)
     assert decide(flags, record, deploying=False) is Step.FORGET
+
+
+def test_a_sweep_over_many_services_side_by_side_restores_each(account, monkeypatch):
+    names = [f"service-{number:03}" for number in range(120)]
+    monkeypatch.setenv("GUARDED_SERVICES", json.dumps({**SERVICES, "services": names}))
+    monkeypatch.setattr(scaling_guard, "AT_ONCE", 8)
+    world = account()
+    world.flags = {f"service/prod/prod-{name}": FREE for name in names}
+    for name in names:
+        world.deploy("InProgress", f"d-{name}", name)
+    send(SWEEP)
+    during = set(world.flags.values())
+    for name in names:
+        world.deploy("Failed", f"d-{name}", name)
+
+    send(SWEEP)
+
+    assert during == {ALL_SUSPENDED}
+    assert set(world.flags.values()) == {FREE}
+    assert world.parameters == {}
 
 
 @pytest.mark.parametrize(
