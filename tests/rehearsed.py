@@ -131,3 +131,51 @@ def plain(value: Any) -> Any:
     if isinstance(value, list):
         return [plain(v) for v in value]
     return value
+
+
+NO_NAME_OF_ITS_OWN = {
+    "aws:chatbot/slackChannelConfiguration:SlackChannelConfiguration": ("configurationName",),
+    "aws:cloudwatch/dashboard:Dashboard": ("dashboardName",),
+    "aws:cloudwatch/eventTarget:EventTarget": ("rule", "targetId"),
+    "aws:codedeploy/deploymentGroup:DeploymentGroup": ("appName", "deploymentGroupName"),
+    "aws:appautoscaling/policy:Policy": ("resourceId", "name"),
+    "aws:appautoscaling/target:Target": ("resourceId", "scalableDimension"),
+    "aws:ecr/lifecyclePolicy:LifecyclePolicy": ("repository",),
+    "aws:ecs/clusterCapacityProviders:ClusterCapacityProviders": ("clusterName",),
+    "aws:ecs/taskDefinition:TaskDefinition": ("family",),
+    "aws:iam/openIdConnectProvider:OpenIdConnectProvider": ("url",),
+    "aws:iam/rolePolicy:RolePolicy": ("role", "name"),
+    "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig": ("functionName",),
+    "aws:lambda/permission:Permission": ("function", "statementId"),
+    "aws:lb/listener:Listener": ("loadBalancerArn", "port"),
+    "aws:s3/bucket:Bucket": ("bucket",),
+    "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": ("bucket",),
+    "aws:s3/bucketNotification:BucketNotification": ("bucket",),
+    "aws:s3/bucketObjectv2:BucketObjectv2": ("bucket", "key"),
+    "aws:s3/bucketOwnershipControls:BucketOwnershipControls": ("bucket",),
+    "aws:s3/bucketPolicy:BucketPolicy": ("bucket",),
+    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": ("bucket",),
+    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": ("bucket",),
+    "aws:s3/bucketVersioning:BucketVersioning": ("bucket",),
+    "aws:sns/topicPolicy:TopicPolicy": ("arn",),
+    "aws:sns/topicSubscription:TopicSubscription": ("topic", "protocol", "endpoint"),
+    "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": (
+        "securityGroupId", "ipProtocol", "fromPort", "toPort", "cidrIpv4", "referencedSecurityGroupId",
+    ),
+    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": (
+        "securityGroupId", "ipProtocol", "fromPort", "toPort", "cidrIpv4", "referencedSecurityGroupId",
+    ),
+}  # fmt: skip
+"""Types that AWS does not tell apart by `name`, to the inputs by which it does."""
+
+
+def physical_name(resource: Resource) -> tuple[str, ...]:
+    """What AWS tells this resource from its like by, within account and region; of a run in `up` mode.
+
+    Raises:
+        AssertionError: the resource has no name, so that the provider would make one up.
+    """
+    keys = NO_NAME_OF_ITS_OWN.get(resource.type, ("name",))
+    values = [resource.inputs.get(key) for key in keys]
+    assert values[0] is not None, f"{resource.type} {resource.name} has no {keys[0]}: give it a name that preview knows"
+    return (resource.type, *map(str, values))
