@@ -92,12 +92,15 @@ def _is_exact(resource: str, identity: Identity, inventory: Inventory) -> bool:
     """A whole ARN of the stack's own account; only its end may be `/*` (what is inside), or a secret's random end."""
     if resource.startswith("arn:") and ":secretsmanager:" in resource:
         resource = resource.removesuffix(_RANDOM)
-    text = literal(resource.removesuffix("/*").removesuffix(":*"))
+    inside = resource.removesuffix("/*").removesuffix(":*")
+    text = literal(inside)
     if text is None:
         return False
     parts = text.split(":", _PARTS - 1)
     if len(parts) < _PARTS or parts[0] != "arn" or not parts[5]:
         return False
+    if inside != resource and parts[2] != "s3" and not any(c in parts[5] for c in "/:"):
+        return False  # `table/*` is every table, not what is inside of one
     own = {identity.resource.account} if identity.resource.account else inventory.accounts
     if parts[4] and parts[4] not in own:
         return False

@@ -1,0 +1,70 @@
+"""Every document of the corpus, before the real analyzer processes of both packs."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from tests.policies import judges, world
+from tests.policies.corpus import Case, gathered
+
+CASES = gathered()
+ADDED = [c for c in CASES if not c.replaces]
+REPLACED = [c for c in CASES if c.replaces]
+AT_LEAST = 150
+
+
+def stack(things: dict[str, judges.Thing], *, production: bool = True) -> list:
+    provider = world.provider() if production else world.provider("dev", "false")
+    return judges.registrations(things.values(), provider)
+
+
+def test_the_corpus_has_three_hundred_documents_in_pairs():
+    counted = Counter(c.policy for c in CASES)
+
+    assert len(CASES) >= AT_LEAST, counted
+    for side in ("refused", "clean"):
+        names = Counter(t.name for c in ADDED for t in getattr(c, side))
+        assert [n for n, times in names.items() if times > 1] == []
+    assert all(c.refused and c.clean and c.refused != c.clean for c in CASES)
+
+
+def test_the_world_itself_is_allowed(least_privilege, release_safety):
+    resources = stack(world.things())
+
+    found = least_privilege.judge(resources) + release_safety.judge(resources)
+
+    assert found == []
+
+
+def test_every_added_document_is_refused_by_the_policy_that_is_meant(least_privilege, release_safety):
+    things = world.things() | {t.name: t for c in ADDED for t in c.refused}
+    resources = stack(things)
+
+    found = {(f.policy, f.resource) for f in least_privilege.judge(resources) + release_safety.judge(resources) if f.level}
+
+    missed = [c.id for c in ADDED if not any((c.policy, t.name) in found for t in c.refused)]
+    assert not missed, "\n".join(missed)
+
+
+def test_no_added_clean_document_is_flagged(least_privilege, release_safety):
+    things = world.things() | {t.name: t for c in ADDED for t in c.clean}
+    resources = stack(things)
+
+    found = least_privilege.judge(resources) + release_safety.judge(resources)
+
+    assert found == []
+
+
+@pytest.mark.parametrize("case", REPLACED, ids=lambda c: c.id)
+def test_a_document_in_anothers_place(case: Case, least_privilege, release_safety):
+    pack = least_privilege if case.policy in least_privilege.policies else release_safety
+    refused = stack(world.things() | {t.name: t for t in case.refused}, production=case.production)
+    clean = stack(world.things() | {t.name: t for t in case.clean}, production=case.production)
+
+    said = pack.judge(refused)
+    of_clean = pack.judge(clean) if case.production else [f for f in pack.judge(clean) if f.policy == case.policy]
+
+    assert case.policy in {f.policy for f in said if f.level}, said
+    assert of_clean == []
