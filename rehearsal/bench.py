@@ -1,8 +1,9 @@
 """`python -m rehearsal.bench`: how long a rehearsal takes, against the same program under the SDK's plain mocks.
 
-Whole processes, each new, interleaved, with what they import compiled before: the rehearsal (program and every policy of the packs) and, with no policies,
-the program under the mocks that come with the SDK. Medians of wall time, CPU time and peak memory. The stacks
-with more services are made from one of the project's by repeating what its list of services holds.
+Whole processes, each new, interleaved, with what they import compiled before: the rehearsal (program and every
+policy of the packs) and, with no policies, the program under the mocks that come with the SDK. Medians of wall
+time, CPU time and peak memory. The stacks with more services are made from one of the project's by repeating
+what its list of services holds.
 """
 
 from __future__ import annotations

@@ -158,8 +158,9 @@ def rehearse(
                 tuned=tuned,
             )
             clock.mark("program")
+            policies.put_in_order(monitor.registrations())
             if not any(d.severity == "error" for d in monitor.diagnostics) and monitor.stopped is None:
-                policies.judge_stack(monitor.registrations)
+                policies.judge_stack(monitor.registrations())
         except PolicyPackError as problem:
             clock.mark("program")
             monitor.note("error", str(problem))
@@ -202,12 +203,13 @@ def _collected(
     engine_log: Sequence[Diagnostic],
     phases: Mapping[str, float],
 ) -> Rehearsal:
-    root = next((r for r in monitor.registrations if r.type == STACK_TYPE), None)
+    registrations = monitor.registrations()
+    root = next((r for r in registrations if r.type == STACK_TYPE), None)
     return Rehearsal(
         project=project.name,
         stack=stack,
         mode=mode,
-        resources=tuple(registration.recorded() for registration in monitor.registrations),
+        resources=tuple(registration.recorded() for registration in registrations),
         exports=wire.plain_of(root.outputs) if root is not None else {},
         violations=tuple(policies.violations),
         remediations=tuple(policies.remediations),

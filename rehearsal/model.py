@@ -219,7 +219,7 @@ class Rehearsal:
     stack: str
     mode: Mode
     resources: tuple[Resource, ...]
-    """In the order in which the program registered them; the stack itself first."""
+    """In the order in which the program made them; the stack itself first."""
     exports: dict[str, Any]
     violations: tuple[Violation, ...] = ()
     remediations: tuple[Remediation, ...] = ()

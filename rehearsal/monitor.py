@@ -29,6 +29,7 @@ from .registration import (
     qualified_urn,
 )
 from .source import is_programs
+from .tuning import ORDER_URI
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -74,7 +75,7 @@ class Monitor:
         answers: Mapping[str, lookups.Answer],
         stack_outputs: Mapping[str, Mapping[str, Any]],
     ) -> None:
-        self.registrations: list[Registration] = []
+        self._registered: list[Registration] = []
         self.diagnostics: list[Diagnostic] = []
         self.stopped: Stopped | None = None
         self.loop: asyncio.AbstractEventLoop | None = None
@@ -95,6 +96,10 @@ class Monitor:
         self._transforms: dict[str, list[callback_pb2.Callback]] = {}
         self._lock = threading.RLock()  # with transforms, the SDK calls from several threads
         self._packages: dict[str, resource_pb2.RegisterPackageRequest] = {}
+
+    def registrations(self) -> list[Registration]:
+        """All resources, in the order in which the program made them."""
+        return sorted(self._registered, key=lambda registration: registration.order)
 
     # -- resources
 
@@ -134,6 +139,7 @@ class Monitor:
                 key: tuple(sorted(deps.urns)) for key, deps in sorted(request.propertyDependencies.items())
             },
             source=self._source(request.stackTrace),
+            order=self._order(request.stackTrace),
         )
         self._check_files(registration)
         if request.type != STACK_TYPE:
@@ -180,6 +186,7 @@ class Monitor:
             inputs=inputs,
             dependencies=tuple(sorted(request.dependencies)),
             source=self._source(request.stackTrace),
+            order=self._order(request.stackTrace),
         )
         if request.type == STACK_REFERENCE_TYPE:
             registration.outputs = self._referenced_stack(request.id)
@@ -274,7 +281,7 @@ class Monitor:
 
     def ExistsResource(self, request: resource_pb2.ExistsResourceRequest) -> resource_pb2.ExistsResourceResponse:  # noqa: N802
         """Whether this run made or read it."""
-        exists = any(r.id == request.id and r.type == request.type for r in self.registrations)
+        exists = any(r.id == request.id and r.type == request.type for r in self._registered)
         return resource_pb2.ExistsResourceResponse(exists=exists)
 
     def SupportsFeature(  # noqa: N802
@@ -316,7 +323,7 @@ class Monitor:
         return self.stopped
 
     def _record(self, registration: Registration) -> None:
-        self.registrations.append(registration)
+        self._registered.append(registration)
         self._by_urn[registration.urn] = registration
 
     def _judged(self, registration: Registration) -> None:
@@ -340,10 +347,15 @@ class Monitor:
             }
             if request.type.startswith(PROVIDER_PREFIX) or not (request.custom or request.remote):
                 return
-        registration.provider = self._provider_for(request.type, request.provider, request.version)
+        registration.provider = self._provider_for(
+            request.type, request.provider, request.version, registration.order[0]
+        )
 
-    def _provider_for(self, token: str, reference: str, version: str) -> Registration | None:
-        """The provider that a reference names, or the default one of a token's package."""
+    def _provider_for(self, token: str, reference: str, version: str, order: int = 0) -> Registration | None:
+        """The provider that a reference names, or the default one of a token's package.
+
+        A default provider that has to be made stands right before what is the first to use it.
+        """
         if reference:
             urn = reference.rsplit("::", 1)[0]
             found = self._by_urn.get(urn)
@@ -363,7 +375,13 @@ class Monitor:
         if version:
             inputs["version"] = version
         provider = Registration(
-            urn=urn, type=f"{PROVIDER_PREFIX}{package}", name=name, parent="", custom=True, inputs=inputs
+            urn=urn,
+            type=f"{PROVIDER_PREFIX}{package}",
+            name=name,
+            parent="",
+            custom=True,
+            inputs=inputs,
+            order=(order, -1),
         )
         self._judged(provider)
         self._create(provider)
@@ -470,6 +488,11 @@ class Monitor:
         return resource_pb2.ResourceInvokeResponse(**{"return": wire.struct_of(state)})
 
     # -- where in the program
+
+    def _order(self, trace: Any) -> tuple[int, int]:
+        if trace.frames and trace.frames[-1].pc.uri == ORDER_URI:
+            return trace.frames[-1].pc.line, 0
+        return len(self._registered), 0
 
     def _source(self, trace: Any) -> tuple[SourceLine, ...]:
         lines = []

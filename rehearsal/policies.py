@@ -103,7 +103,7 @@ class PolicyRun:
     def judge_stack(self, registrations: Sequence[Registration]) -> None:
         """Let every pack look at the whole stack, once."""
         started = time.perf_counter()
-        urns = {registration.urn for registration in registrations}
+        urns = {registration.urn: index for index, registration in enumerate(registrations)}
         root = next((r.urn for r in registrations if r.type == STACK_TYPE), "")
         for analyzer in self._analyzers:
             response = _asked(analyzer, None, lambda _, a=analyzer: a.analyze_stack(registrations))
@@ -113,6 +113,12 @@ class PolicyRun:
                 self.violations.append(self._violation(analyzer, diagnostic, urn))
             self._note(analyzer, response.not_applicable, root)
         self.seconds += time.perf_counter() - started
+
+    def put_in_order(self, registrations: Sequence[Registration]) -> None:
+        """Put what was said by resource, as the SDK registered them, in the order of the resources."""
+        order = {registration.urn: index for index, registration in enumerate(registrations)}
+        for said in (self.violations, self.remediations, self.not_applicable):
+            said.sort(key=lambda item: order.get(item.urn, len(order)))
 
     def close(self) -> None:
         """End every pack."""

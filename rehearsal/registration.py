@@ -43,6 +43,8 @@ class Registration:
     providers: dict[str, str] = field(default_factory=dict)
     """Of a component: the provider URNs that its children inherit, by package."""
     source: tuple[SourceLine, ...] = ()
+    order: tuple[int, int] = (0, 0)
+    """As which the program made it. The order in which the SDK registers differs from run to run."""
 
     @functools.cached_property
     def options_proto(self) -> analyzer_pb2.AnalyzerResourceOptions:
