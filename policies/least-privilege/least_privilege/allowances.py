@@ -257,7 +257,9 @@ def _register(identity: Identity, inventory: Inventory) -> Iterator[Permission]:
         if _serves(revision, identity)
     ]
     if families:
-        yield Permission(actions=("ecs:registertaskdefinition", "ecs:tagresource"), resources=tuple(families))
+        yield Permission(actions=("ecs:registertaskdefinition",), resources=tuple(families))
+        creating = {"ecs:CreateAction": ("RegisterTaskDefinition",)}
+        yield Permission(actions=("ecs:tagresource",), resources=tuple(families), conditions=creating)
     yield pass_to_tasks(identity, inventory)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from .conditions import exact_values, restrictions
 from .documents import Document
 from .findings import Finding, Unknown, Verdict
+from .grants import actions_of
 from .patterns import covers, literal, overlaps
 from .trust import assumers
 
@@ -31,6 +32,19 @@ _SOURCELESS: Final = {
     "logdelivery.elasticloadbalancing.amazonaws.com",
     "delivery.logs.amazonaws.com",
     "logging.s3.amazonaws.com",
+}
+# What services do in the buckets, topics and queues of a stack like this one, by their own pages in the AWS guides.
+_OF_SERVICES: Final = {
+    "cloudtrail.amazonaws.com": (
+        "s3:getbucketacl", "s3:putobject", "sns:publish", "kms:generatedatakey", "kms:describekey",
+    ),
+    "cloudwatch.amazonaws.com": ("sns:publish", "kms:decrypt", "kms:generatedatakey"),
+    "events.amazonaws.com": ("sns:publish", "sqs:sendmessage", "lambda:invokefunction", "logs:createlogstream", "logs:putlogevents"),
+    "codestar-notifications.amazonaws.com": ("sns:publish",),
+    "s3.amazonaws.com": ("sns:publish", "sqs:sendmessage", "s3:putobject"),
+    "sns.amazonaws.com": ("sqs:sendmessage",),
+    "delivery.logs.amazonaws.com": ("s3:getbucketacl", "s3:putobject", "logs:createlogstream", "logs:putlogevents"),
+    "logdelivery.elasticloadbalancing.amazonaws.com": ("s3:putobject",),
 }
 _KINDS_WITH_TARGET: Final = {"ecr.RepositoryPolicy": ("ecr", "repository/", "repository")}
 
@@ -118,6 +132,10 @@ def _statement_problems(statement: Statement, resource: Resource, inventory: Inv
     held = organization or (accounts is not None and all(_known_account(a, resource, inventory) for a in accounts))
     for assumer in assumers(statement):
         if assumer.kind == "Service":
+            intended = _OF_SERVICES.get(assumer.name)
+            extra = [a for a in actions_of(statement) if intended is not None and not covers(intended, a)]
+            if extra:
+                yield f"lets {assumer.name} do {', '.join(extra)} in {name}, which that service does not need"
             if not held and assumer.name not in _SOURCELESS:
                 yield (
                     f"lets in {assumer.name} on anybody's behalf in {name}: no condition holds aws:SourceArn or "

@@ -7,6 +7,7 @@ Source: IAM user guide, "Condition operators", "Multivalued context keys".
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from .patterns import literal
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from .documents import Condition, Statement
 
+_ACCOUNT = re.compile(r"arn:[^:]*:[^:]*:[^:]*:(\d{12}):")
 _EXACT: Final = frozenset({"StringEquals", "BinaryEquals", "NumericEquals", "Bool", "DateEquals"})
 _PATTERNED: Final = frozenset({"StringLike", "ArnLike", "ArnEquals"})
 
@@ -52,6 +54,21 @@ def exact_values(statement: Statement, key: str) -> frozenset[str] | None:
         found = frozenset(t for t in texts if t is not None)
         best = found if best is None else best & found
     return best
+
+
+def source_accounts(statement: Statement) -> frozenset[str]:
+    """Accounts on whose behalf a service may act under this statement; empty when it may for any.
+
+    Source: IAM user guide, "The confused deputy problem" (`aws:SourceAccount`, `aws:SourceArn`).
+    """
+    accounts = exact_values(statement, "aws:SourceAccount")
+    if accounts:
+        return accounts
+    for values in restrictions(statement, "aws:SourceArn"):
+        found = [_ACCOUNT.match(v) for v in values]
+        if found and all(found):
+            return frozenset(m.group(1) for m in found if m)
+    return frozenset()
 
 
 def _demanded(conditions: Iterable[Condition], key: str) -> bool:

@@ -308,8 +308,10 @@ def _undeclared_managed(identity: Identity, inventory: Inventory) -> Iterator[tu
 
 def no_service_wide_wildcards(inventory: Inventory) -> Iterator[Verdict]:
     """`*`, `s3:*` and statements that name what they leave out."""
-    for source in _granting(inventory):
+    for source in (*_granting(inventory), *inventory.resource_policies):
         for statement in source.allows:
+            if source.principals and _delegates(statement):
+                continue
             if statement.not_actions is not None:
                 found = f"{source.via} allows every action but {', '.join(statement.not_actions)}"
             elif statement.not_resources is not None:
@@ -325,6 +327,12 @@ def no_service_wide_wildcards(inventory: Inventory) -> Iterator[Verdict]:
                 why="A wildcard over a service grants what AWS adds to it tomorrow.",
                 mend="List the actions by name.",
             )
+
+
+def _delegates(statement: Statement) -> bool:
+    """Whether the statement leaves the decision to the account's own policies, as the default key policy does."""
+    names = statement.principals.names if statement.principals is not None else ()
+    return bool(names) and all(kind == "AWS" and trust.is_account(name) for kind, name in names)
 
 
 def roles_are_passed_exactly(inventory: Inventory) -> Iterator[Verdict]:

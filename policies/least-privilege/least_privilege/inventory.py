@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any, Final
 
+from .conditions import source_accounts
 from .documents import Document, DocumentError, Statement, parse
 from .resources import UNKNOWN, Resource, by_kind, holds_unknown
 from .settings import PURPOSES, Settings
@@ -456,6 +457,18 @@ class Inventory:
             id(i.boundary.resource)
             for i in self.identities
             if i.boundary is not None and id(i.boundary.resource) not in attached
+        )
+
+    @cached_property
+    def guarded_services(self) -> frozenset[tuple[str | None, str]]:
+        """(purpose, service) for which some role of the stack lets the service in for the stack's own resources only."""
+        return frozenset(
+            (identity.purpose, name)
+            for identity in self.identities
+            for statement in (identity.trust.allows if identity.trust else ())
+            if statement.principals is not None
+            and source_accounts(statement)
+            for name in statement.principals.of("Service")
         )
 
     @cached_property

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from .conditions import exact_values, restrictions
+from .conditions import exact_values, restrictions, source_accounts
 from .documents import Document
 from .patterns import covers, literal
 
@@ -76,6 +76,11 @@ def assumers(statement: Statement) -> tuple[Assumer, ...]:
     return tuple(out)
 
 
+def is_account(name: str) -> bool:
+    """Whether a principal is a whole account."""
+    return _ACCOUNT.fullmatch(name) is not None
+
+
 def is_federated(identity: Identity) -> bool:
     """Whether anyone from outside AWS could assume the role."""
     return any(
@@ -95,6 +100,11 @@ def service_problems(identity: Identity, inventory: Inventory) -> Iterator[str]:
             problem = _service_problem(assumer, statement, identity, inventory)
             if problem:
                 yield f"{where} lets in {assumer.name}: {problem}"
+            elif (identity.purpose, assumer.name) in inventory.guarded_services and not source_accounts(statement):
+                yield (
+                    f"{where} lets in {assumer.name} on anybody's behalf, where the stack's other roles hold it to "
+                    "aws:SourceArn or aws:SourceAccount"
+                )
 
 
 def ci_problems(identity: Identity, inventory: Inventory) -> Iterator[str]:
@@ -140,6 +150,10 @@ def _service_problem(
     purpose = identity.purpose or ""
     if assumer.kind == "Service":
         allowed = SERVICES.get(purpose, ())
+        own = {identity.resource.account} if identity.resource.account else inventory.accounts
+        foreign = source_accounts(statement) - own
+        if foreign and own:
+            return f"it acts on behalf of the account {', '.join(sorted(foreign))}"
         if assumer.name in allowed:
             return None
         return f"a role for {purpose or 'no purpose'} is assumed by {' or '.join(allowed) or 'no AWS service'}"

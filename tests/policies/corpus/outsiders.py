@@ -28,15 +28,15 @@ WHO: dict[str, Any] = {
     "a user": {"Principal": {"AWS": f"arn:aws:iam::{world.ACCOUNT}:user/dev"}},
     "a canonical user": {"Principal": {"CanonicalUser": "79a59df900b949e55d96a1e698fbacedfd6e09d98eacf8f8d5218e7cd47ef2be"}},
     "tokens": {"Principal": {"Federated": "cognito-identity.amazonaws.com"}},
-    "a service on anybody's behalf": {"Principal": {"Service": "cloudtrail.amazonaws.com"}},
+    "a service on anybody's behalf": {"Principal": {"Service": "config.amazonaws.com"}},
     "a service on another account's behalf": {
-        "Principal": {"Service": "cloudtrail.amazonaws.com"}, "Condition": {"StringEquals": {"aws:SourceAccount": world.OTHER}},
+        "Principal": {"Service": "config.amazonaws.com"}, "Condition": {"StringEquals": {"aws:SourceAccount": world.OTHER}},
     },
     "a service whose account may be absent": {
-        "Principal": {"Service": "cloudtrail.amazonaws.com"}, "Condition": {"StringEqualsIfExists": {"aws:SourceAccount": world.ACCOUNT}},
+        "Principal": {"Service": "config.amazonaws.com"}, "Condition": {"StringEqualsIfExists": {"aws:SourceAccount": world.ACCOUNT}},
     },
-    "a service of any trail": {
-        "Principal": {"Service": "cloudtrail.amazonaws.com"}, "Condition": {"ArnLike": {"aws:SourceArn": "arn:aws:cloudtrail:*:*:trail/*"}},
+    "a service of any recorder": {
+        "Principal": {"Service": "config.amazonaws.com"}, "Condition": {"ArnLike": {"aws:SourceArn": "arn:aws:config:*:*:*"}},
     },
     "everyone by a referer": {"Principal": "*", "Condition": {"StringLike": {"aws:Referer": "https://example.com/*"}}},
     "everyone by an address": {"Principal": "*", "Condition": {"IpAddress": {"aws:SourceIp": "0.0.0.0/0"}}},
@@ -48,9 +48,9 @@ WHO: dict[str, Any] = {
 }  # fmt: skip
 FINE: list[dict[str, Any]] = [
     {"Principal": {"AWS": role_arn("shop-source")}},
-    {"Principal": {"Service": "cloudtrail.amazonaws.com"}, "Condition": {"StringEquals": {"aws:SourceAccount": world.ACCOUNT}}},
-    {"Principal": {"Service": "cloudtrail.amazonaws.com"}, "Condition": {"StringEquals": {"AWS:SourceArn": arn("cloudtrail", "trail/live")}}},
-    {"Principal": {"Service": ["cloudtrail.amazonaws.com"]}, "Condition": {"ArnLike": {"aws:SourceArn": arn("cloudtrail", "trail/*")}}},
+    {"Principal": {"Service": "config.amazonaws.com"}, "Condition": {"StringEquals": {"aws:SourceAccount": world.ACCOUNT}}},
+    {"Principal": {"Service": "config.amazonaws.com"}, "Condition": {"StringEquals": {"AWS:SourceArn": arn("config", "recorder")}}},
+    {"Principal": {"Service": ["config.amazonaws.com"]}, "Condition": {"ArnLike": {"aws:SourceArn": arn("config", "*")}}},
     {"Principal": {"AWS": [role_arn("shop-source"), role_arn("shop-verify")]}},
     {"Principal": "*", "Condition": {"StringEquals": {"aws:PrincipalArn": role_arn("shop-source")}}},
 ]  # fmt: skip
@@ -97,10 +97,28 @@ def cases() -> Iterator[Case]:
             f"a {kind} lets in {words}", POLICY, holder(kind, f"bad-{name}", statement),
             holder(kind, f"good-{name}", FINE[number % len(FINE)]),
         )  # fmt: skip
+    yield from _services()
     yield from _functions()
     yield from _others()
     yield from _plain_text()
     yield from _keys()
+
+
+def _services() -> Iterator[Case]:
+    """What a service does that it does not need, on the stack's own behalf."""
+    for number, (service, own, more) in enumerate((
+        ("cloudtrail", "s3:PutObject", "s3:DeleteObject"), ("cloudtrail", "s3:GetBucketAcl", "s3:PutBucketPolicy"),
+        ("cloudwatch", "sns:Publish", "sns:SetTopicAttributes"), ("codestar-notifications", "sns:Publish", "sns:Subscribe"),
+    )):  # fmt: skip
+        held = {"Principal": {"Service": f"{service}.amazonaws.com"}, "Condition": {"StringEquals": {"aws:SourceAccount": world.ACCOUNT}}}
+
+        def made(name: str, actions: list[str], held: dict[str, Any] = held) -> list[Thing]:
+            text = document({"Effect": "Allow", **held, "Action": actions, "Resource": arn("sns", name)})
+            return [Thing(type="aws:sns/topicPolicy:TopicPolicy", name=name, inputs={"arn": arn("sns", name), "policy": text})]
+
+        yield added(
+            f"{service} does {more}", POLICY, made(f"bad-{service}-{number}", [own, more]), made(f"good-{service}-{number}", [own]),
+        )  # fmt: skip
 
 
 def _functions() -> Iterator[Case]:

@@ -8,8 +8,8 @@ from typing import Any
 
 from tests.policies import world
 from tests.policies.corpus import Case
-from tests.policies.corpus.parts import trusted
-from tests.policies.world import CIRCLECI, GITHUB, GITHUB_TRUST, ORGANIZATION, role_arn
+from tests.policies.corpus.parts import a_role, instead, trusted
+from tests.policies.world import CIRCLECI, GITHUB, GITHUB_TRUST, ORGANIZATION, document, role_arn
 
 CI = "ci-is-trusted-exactly"
 OTHERS = "roles-are-trusted-exactly"
@@ -182,8 +182,13 @@ def _services() -> Iterator[Case]:
         "a named role by a condition": {**tasks, "Principal": "*", "Condition": {"StringEquals": {"aws:PrincipalArn": role_arn("shop-ci")}}},
         "an organization": {**tasks, "Principal": "*", "Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-abc123"}}},
     }
-    for number, (words, statement) in enumerate(bad.items()):
-        yield trusted(f"a task role trusts {words}", OTHERS, "task", statement, [tasks, guarded][number % 2])
+    for words, statement in bad.items():
+        yield trusted(f"a task role trusts {words}", OTHERS, "task", statement, tasks)
+    yield instead(
+        "a task role trusts on anybody's behalf beside one that does not", OTHERS,
+        [*a_role("shop-task", "task", trust=document(guarded)), *a_role("other-task", "task")],
+        [*a_role("shop-task", "task", trust=document(guarded)), *a_role("other-task", "task", trust=document(guarded))],
+    )  # fmt: skip
     for purpose, own in (
         ("function", "lambda"), ("pipeline", "codepipeline"), ("deployment", "codedeploy"), ("event-rule", "events"),
     ):  # fmt: skip
