@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 
-from rehearsal import Archive, Rehearsal, Resource, Secret, rehearse
+from rehearsal import Archive, Rehearsal, Resource, rehearse
 
 ROOT = Path(__file__).parents[1]
 STACKS = ("dev", "stg", "prod")
@@ -122,15 +123,18 @@ def template(run: Rehearsal, service: str) -> dict[str, str]:
     return members(stored.inputs["source"])
 
 
-def plain(value: Any) -> Any:
-    """A value with its secrets unwrapped."""
-    if isinstance(value, Secret):
-        return plain(value.value)
-    if isinstance(value, dict):
-        return {k: plain(v) for k, v in value.items()}
-    if isinstance(value, list):
-        return [plain(v) for v in value]
-    return value
+NO_DOCUMENT = {"sslPolicy", "targetTrackingScalingPolicyConfiguration", "permissionsBoundary"}
+"""Inputs that are called policies and are no documents: a TLS policy, auto scaling, a document's ARN."""
+
+
+def documents(run: Rehearsal) -> Iterator[tuple[Resource, str, Any]]:
+    """Every policy document of a run, as (resource, input, value): by the input's name, or by what its text says."""
+    for resource in run.resources:
+        for key, value in resource.inputs.items():
+            if key in NO_DOCUMENT or isinstance(value, bool) or resource.type.startswith("pulumi:"):
+                continue
+            if re.search(r"policy(?!arns?$|type$)", key, re.IGNORECASE) or '"Statement"' in str(value):
+                yield resource, key, value
 
 
 NO_NAME_OF_ITS_OWN = {

@@ -10,7 +10,7 @@ import pulumi
 import pytest
 
 from rehearsal import rehearse, unknown_paths
-from tests.rehearsed import ACCOUNTS, REGION, ROOT, STACKS, physical_name, rehearsed
+from tests.rehearsed import ACCOUNTS, REGION, ROOT, STACKS, documents, physical_name, rehearsed
 
 PER_STACK = pytest.mark.parametrize("stack", STACKS)
 COMPONENT, PROVIDER = "ecs-release:index:", "pulumi:providers:"
@@ -302,27 +302,13 @@ UNKNOWN_AT_PREVIEW: dict[tuple[str, str], str] = {}
 """(type, input) of a document that may hold what only the provider knows, to the reason. There is none."""
 
 
-def documents(run):
-    """Every input that is an IAM document: its name says that it is a policy, or its text has statements."""
-    for resource in of_aws(run):
-        for key, value in resource.inputs.items():
-            name = key.lower()
-            said = ("policy" in name or name == "permissionsboundary") and not name.endswith(("arn", "arns", "type"))
-            if (said and not isinstance(value, bool)) or (isinstance(value, str) and '"Statement"' in value):
-                yield resource, key, value
-
-
-# Names of TLS and scaling policies are no documents.
-NO_DOCUMENT = {"sslPolicy", "targetTrackingScalingPolicyConfiguration", "permissionsBoundary"}
-
-
 @PER_STACK
 @pytest.mark.parametrize("trigger", ["cloudtrail", "s3-events"])
 def test_every_iam_document_is_known_at_preview(stack, trigger):
     """A policy that meets an unknown value at preview becomes advisory: it would let through what it forbids."""
     run = rehearsed(stack, trigger=trigger)
 
-    found = [(r, key, value) for r, key, value in documents(run) if key not in NO_DOCUMENT]
+    found = list(documents(run))
     unknown = [
         f"{r.type} {r.name} {key}: {paths}"
         for r, key, value in found
