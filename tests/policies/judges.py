@@ -100,6 +100,11 @@ class Judge:
         """What the pack says of its policies, by name."""
         return {p.name: p for p in self._info.policies}
 
+    @property
+    def description(self) -> str:
+        """What the pack says of itself."""
+        return str(self._info.description)
+
     def configure(self, config: Mapping[str, Any]) -> None:
         """Give the pack a configuration, as `--policy-config` would."""
         self._analyzer.configure(configuration(self._info, config, "the test's configuration"))
