@@ -1,7 +1,10 @@
 """Nothing that anyone can put under the hand-off's key crashes the gate or gets past the service's repositories."""
 
+import io
 import json
+import stat
 import string
+import zipfile
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -202,6 +205,15 @@ def test_an_archive_that_is_written_reads_back_and_is_the_same_whatever_the_orde
 
     assert archives.read(data, "It", required=dict.fromkeys(members, 50)) == members
     assert archives.write(dict(reversed(members.items()))) == data
+
+
+def test_the_files_of_an_archive_that_is_written_can_be_read_by_everyone_who_unpacks_it():
+    data = archives.write({"taskdef.json": b"{}"})
+
+    (member,) = zipfile.ZipFile(io.BytesIO(data)).infolist()
+
+    assert stat.filemode(member.external_attr >> 16) == "-rw-r--r--"
+    assert member.date_time == (1980, 1, 1, 0, 0, 0)
 
 
 def test_a_member_of_exactly_the_cap_is_read_and_one_byte_more_is_not():

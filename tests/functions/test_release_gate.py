@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from functions import contract, handoff, images, release_gate
+from functions import changes, contract, handoff, images, release_gate
 from functions.errors import Refusal
 from tests.functions import world as w
 from tests.functions.world import APPSPEC, COMMIT, REGISTRY, RELEASE, TASKDEF, both, context, template, uri
@@ -416,6 +416,28 @@ class TestChanges:
         _, body = world.gate(both(nginx=uri("nginx", "0" * 40)))
 
         assert body["outputVariables"]["changes"] == "nginx unchanged (prod-0000000); app prod-0000000 -> prod-1a2b3c4"
+
+    @pytest.mark.parametrize(
+        ("service", "live"),
+        [
+            (
+                {
+                    "deploymentController": {"type": "CODE_DEPLOY"},
+                    "taskSets": [
+                        {"status": "ACTIVE", "taskDefinition": "green:8"},
+                        {"status": "PRIMARY", "taskDefinition": "blue:7"},
+                        {"status": "DRAINING", "taskDefinition": "old:6"},
+                    ],
+                },
+                "blue:7",
+            ),
+            ({"taskDefinition": "rolling:5", "taskSets": []}, "rolling:5"),
+            ({"taskDefinition": "rolling:5"}, "rolling:5"),
+            ({"taskSets": []}, None),
+        ],
+    )
+    def test_what_serves_is_the_primary_task_set_and_else_the_services_own_revision(self, service, live):
+        assert changes.live_task_definition(service) == live
 
     def test_a_rolling_service_is_compared_by_its_own_task_definition(self, world):
         world.put("Template", template({**RELEASE, "strategy": "rolling"}, appspec=None))
