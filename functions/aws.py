@@ -25,7 +25,7 @@ def client(service: str, region: str | None = None, **credentials: str) -> Clien
     config = Config(
         connect_timeout=3,
         read_timeout=10,
-        retries={"mode": "standard", "max_attempts": 3},
+        retries={"mode": "standard", "total_max_attempts": 3},
         signature_version="s3v4" if service == "s3" else None,
     )
     return boto3.client(service, region_name=region, config=config, **credentials)

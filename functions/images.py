@@ -34,8 +34,9 @@ CONFIG_TYPES: Final = (
     "application/vnd.oci.image.config.v1+json",
     "application/vnd.docker.container.image.v1+json",
 )
-#: The most bytes of an image's configuration that are read.
+#: The most bytes of an image's configuration that are read, and the most manifests of an index.
 CONFIG_CAP: Final = 1024 * 1024
+INDEX_CAP: Final = 50
 
 SEVERITIES: Final = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL", "UNDEFINED", "UNTRIAGED")
 _DONE: Final = frozenset({"COMPLETE", "ACTIVE"})
@@ -72,7 +73,8 @@ class Scan:
 def runnable(manifest: Mapping[str, Any], machine: str) -> tuple[list[str], list[str]]:
     """Sort an index's manifests: (digests that run on linux/`machine`, digests that do not say what they run on).
 
-    Attestations (platform unknown/unknown, as buildx writes provenance) and nested indexes are neither.
+    Attestations (platform unknown/unknown, as buildx writes provenance) and nested indexes are neither. A platform is
+    believed: the builder copies it from the manifest's configuration, so reading that would say the same.
     """
     fits: list[str] = []
     silent: list[str] = []
@@ -194,6 +196,8 @@ class Registry:
             )
         machine = MACHINE[self._contract.architecture]
         if manifest.get("mediaType") in INDEX_TYPES or "manifests" in manifest:
+            if len(_entries(manifest)) > INDEX_CAP:
+                raise Refusal(f"{name} has more than {INDEX_CAP} manifests in its index; push fewer platforms.")
             fits, silent = runnable(manifest, machine)
             has = platforms(manifest)
             for child in silent:

@@ -248,6 +248,7 @@ class TestArchitecture:
             ([], "must be an object"),
             ("{", "is not JSON"),
             ({"manifests": "none"}, "no platform at all"),
+            ({"manifests": [{"digest": "sha256:0"}] * 51}, "more than 50 manifests"),
             ({"manifests": [7, {"platform": 7, "mediaType": w.INDEX}]}, "no platform at all"),
         ],
     )
