@@ -1,0 +1,128 @@
+"""Scaling is suspended while traffic shifts: for this environment's blue/green services, and nobody else's."""
+
+import json
+
+import pytest
+from moto.events.models import EventPattern, EventPatternParser
+
+from tests.rehearsed import ACCOUNTS, REGION, STACKS, granted, named, rehearsed, services_with
+
+FUNCTION, RULE = "aws:lambda/function:Function", "aws:cloudwatch/eventRule:EventRule"
+TARGET = "aws:appautoscaling/target:Target"
+
+
+def deployment_event(application, state):
+    """CodeDeploy user guide, "Monitoring deployments with Amazon CloudWatch Events"."""
+    return {
+        "source": "aws.codedeploy",
+        "detail-type": "CodeDeploy Deployment State-change Notification",
+        "account": "222222222222",
+        "region": REGION,
+        "detail": {
+            "application": application,
+            "deploymentGroup": application,
+            "deploymentId": "d-123456789",
+            "state": state,
+            "region": REGION,
+        },
+    }
+
+
+def told(stack, event):
+    pattern = named(rehearsed(stack), RULE, f"{stack}-deployments-guard").inputs["eventPattern"]
+    return EventPattern(pattern, EventPatternParser(pattern).parse()).matches_event(event)
+
+
+@pytest.mark.parametrize("state", ["START", "SUCCESS", "FAILURE", "STOP", "READY"])
+def test_it_is_told_of_every_beginning_and_end(state):
+    assert told("prod", deployment_event("prod-api", state))
+
+
+@pytest.mark.parametrize("application", ["stg-api", "dev-api", "dev1-api", "production-api", "api"])
+def test_other_environments_deployments_are_not_its_own(application):
+    assert not told("prod", deployment_event(application, "START"))
+
+
+def test_dev_s_guard_is_not_told_of_dev1():
+    assert told("dev", deployment_event("dev-api", "START"))
+    assert not told("dev", deployment_event("dev1-api", "START"))
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_sweep_finds_what_an_event_that_got_lost_left_suspended(stack):
+    sweep = named(rehearsed(stack), RULE, f"{stack}-sweep-guard").inputs
+
+    assert sweep["scheduleExpression"] == "rate(15 minutes)"
+    assert sweep.get("state", "ENABLED") == "ENABLED"
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_it_guards_the_scalable_targets_that_exist(stack):
+    run = rehearsed(stack)
+    guarded = json.loads(
+        named(run, FUNCTION, f"{stack}-scaling-guard").inputs["environment"]["variables"]["GUARDED_SERVICES"]
+    )
+
+    assert guarded["services"] == ["api"]
+    targets = {t.inputs["resourceId"] for t in run.all(TARGET)}
+    groups = run.all("aws:codedeploy/deploymentGroup:DeploymentGroup")
+    for service in guarded["services"]:
+        filled = {k: v.replace("{service}", service) for k, v in guarded.items() if isinstance(v, str)}
+        assert filled["resourceId"] in targets
+        assert (filled["application"], filled["group"]) in {
+            (g.inputs["appName"], g.inputs["deploymentGroupName"]) for g in groups
+        }
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_it_remembers_in_a_parameter_that_it_may_write(stack):
+    run = rehearsed(stack)
+    guarded = json.loads(
+        named(run, FUNCTION, f"{stack}-scaling-guard").inputs["environment"]["variables"]["GUARDED_SERVICES"]
+    )
+    [memory] = [s for s in granted(run, f"{stack}-scaling-guard").values() if "ssm:PutParameter" in s["Action"]]
+
+    prefix = f"arn:aws:ssm:{REGION}:{ACCOUNTS[stack]}:parameter"
+    assert memory["Resource"] == [f"{prefix}{guarded['parameter'].replace('{service}', '*')}"]
+    assert guarded["parameter"].startswith(f"/ecs-release/{stack}/")
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_it_can_suspend_ecs_services_alone(stack):
+    [suspending] = [
+        s
+        for s in granted(rehearsed(stack), f"{stack}-scaling-guard").values()
+        if "application-autoscaling:RegisterScalableTarget" in s["Action"]
+    ]
+
+    assert suspending["Condition"] == {
+        "StringEquals": {
+            "application-autoscaling:service-namespace": "ecs",
+            "application-autoscaling:scalable-dimension": "ecs:service:DesiredCount",
+        }
+    }
+
+
+def test_without_a_blue_green_service_there_is_nothing_to_guard():
+    [worker] = [s for s in services_with("dev", "worker") if s["name"] == "worker"]
+
+    run = rehearsed("dev", services=[worker])
+
+    assert "dev-scaling-guard" not in {f.inputs["name"] for f in run.all(FUNCTION)}
+
+
+def test_a_hundred_services_fit_into_the_function_s_environment():
+    [worker] = [s for s in services_with("dev", "worker") if s["name"] == "worker"]
+    balanced = {
+        **worker,
+        "strategy": "blue-green",
+        "containers": [{"name": "app", "ports": [8080]}],
+        "loadBalancer": {"container": "app", "port": 8080},
+    }
+
+    run = rehearsed("dev", services=[{**balanced, "name": f"service-{i:03}"} for i in range(100)])
+
+    variables = named(run, FUNCTION, "dev-scaling-guard").inputs["environment"]["variables"]
+    assert sum(len(k) + len(v) for k, v in variables.items()) < 4096
+    policy = next(p for p in run.all("aws:iam/rolePolicy:RolePolicy") if p.inputs["role"] == "dev-scaling-guard")
+    assert len(policy.inputs["policy"]) < 10_240
