@@ -106,6 +106,9 @@ class Listener:
     """A listener of a load balancer, with the target group that it forwards to."""
 
     arn: str
+    """As the other resources of the rehearsed stack name it."""
+    real_arn: str
+    """In the form that Elastic Load Balancing gives it: below its load balancer's name and id."""
     host: str
     port: int
     tls: bool
@@ -136,7 +139,7 @@ class Service:
     @property
     def blue_green(self) -> bool:
         """Whether CodeDeploy deploys it."""
-        return self.contract["strategy"] == "blue-green"
+        return bool(self.contract["strategy"] == "blue-green")
 
     @property
     def base(self) -> str:
@@ -339,14 +342,19 @@ class Declared:
     @cached_property
     def listeners(self) -> dict[str, Listener]:
         """The listeners that forward to a target group, by ARN."""
-        hosts = {str(r.outputs["arn"]): str(r.outputs["dnsName"]) for r in self._all("aws:lb/loadBalancer:LoadBalancer")}
+        hosts = {
+            str(r.outputs["arn"]): str(r.outputs["dnsName"]) for r in self._all("aws:lb/loadBalancer:LoadBalancer")
+        }
         out = {}
         for resource in self._all("aws:lb/listener:Listener"):
             given = plain(resource.inputs)
             forwards = [a["targetGroupArn"] for a in given["defaultActions"] if a.get("targetGroupArn")]
             if forwards:
-                out[str(resource.outputs["arn"])] = Listener(
-                    arn=str(resource.outputs["arn"]),
+                arn = str(resource.outputs["arn"])
+                below = str(given["loadBalancerArn"]).replace(":loadbalancer/", ":listener/")
+                out[arn] = Listener(
+                    arn=arn,
+                    real_arn=f"{below}/{arn.rpartition('/')[2]}",
                     host=hosts[given["loadBalancerArn"]],
                     port=int(given["port"]),
                     tls=given["protocol"] == "HTTPS",
@@ -357,7 +365,9 @@ class Declared:
     @cached_property
     def target_groups(self) -> dict[str, str]:
         """Target groups: ARN to name."""
-        return {str(r.outputs["arn"]): str(plain(r.inputs)["name"]) for r in self._all("aws:lb/targetGroup:TargetGroup")}
+        return {
+            str(r.outputs["arn"]): str(plain(r.inputs)["name"]) for r in self._all("aws:lb/targetGroup:TargetGroup")
+        }
 
 
 def _action(stage: str, given: Mapping[str, Any]) -> Action:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 _ABSENT = object()
 
@@ -45,23 +45,24 @@ def _passes(wanted: Any, found: Any) -> bool:
     ((comparison, operand),) = wanted.items()
     if comparison == "exists":
         return (found is not _ABSENT) is operand
-    if found is _ABSENT:
-        return False
     if comparison == "anything-but" and not isinstance(operand, Mapping):
-        return found not in (operand if isinstance(operand, list) else [operand])
-    if not isinstance(found, str) or not isinstance(operand, str):
-        if comparison in {"prefix", "suffix", "equals-ignore-case", "wildcard"} and isinstance(operand, str):
-            return False
+        return found is not _ABSENT and found not in (operand if isinstance(operand, list) else [operand])
+    test = _OF_TEXTS.get(comparison)
+    if test is None or not isinstance(operand, str):
         raise ValueError(f"the rehearsal does not know the comparison {json.dumps(wanted)}")
-    if comparison == "prefix":
-        return found.startswith(operand)
-    if comparison == "suffix":
-        return found.endswith(operand)
-    if comparison == "equals-ignore-case":
-        return found.lower() == operand.lower()
-    if comparison == "wildcard":
-        return re.fullmatch(".*".join(map(re.escape, operand.split("*"))), found, re.DOTALL) is not None
-    raise ValueError(f"the rehearsal does not know the comparison {comparison}")
+    return isinstance(found, str) and test(found, operand)
+
+
+def _like(found: str, pattern: str) -> bool:
+    return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), found, re.DOTALL) is not None
+
+
+_OF_TEXTS: Final[dict[str, Callable[[str, str], bool]]] = {
+    "prefix": str.startswith,
+    "suffix": str.endswith,
+    "equals-ignore-case": lambda found, operand: found.lower() == operand.lower(),
+    "wildcard": _like,
+}
 
 
 def transformed(paths: Mapping[str, str], template: str | None, event: Mapping[str, Any]) -> dict[str, Any]:

@@ -66,7 +66,7 @@ class Permissions:
         self.calls.append(call)
         role = self._declared.roles.get(call.role)
         if role is None:
-            self._complain(f"{call.role} calls {call.action} and is not declared.")
+            self.complain(f"{call.role} calls {call.action} and is not declared.")
             return
         for resource in call.resources:
             allowing = [s for s in _statements(role) if s.allows and _covers(s, call, resource)]
@@ -82,7 +82,7 @@ class Permissions:
                 why = "its permissions boundary does not allow it"
             if why:
                 with_keys = "".join(f", {k} = {v}" for k, v in sorted(call.context.items()))
-                self._complain(f"The role {role.name} may not call {call.action} on {resource}{with_keys}: {why}.")
+                self.complain(f"The role {role.name} may not call {call.action} on {resource}{with_keys}: {why}.")
 
     def assume(self, arn: str, principal: tuple[str, str], context: Mapping[str, str] | None = None) -> None:
         """Judge whether a role's trust document lets this principal (kind, name) take it on."""
@@ -92,9 +92,10 @@ class Permissions:
             names = statement.principals.names if statement.principals else ()
             if statement.allows and principal in names and _acts(statement, call) and _met(statement, call):
                 return
-        self._complain(f"The trust document of {role.name} does not let {principal[1]} take it on.")
+        self.complain(f"The trust document of {role.name} does not let {principal[1]} take it on.")
 
-    def _complain(self, sentence: str) -> None:
+    def complain(self, sentence: str) -> None:
+        """Note something that is not allowed; the same sentence is noted once."""
         if sentence not in self.problems:
             self.problems.append(sentence)
 

@@ -1,0 +1,293 @@
+"""The account: an emulator in process that holds what the stack declares, and a session for each of its roles.
+
+Every call of a role's session is noted and judged before the emulator sees it. What the emulator does not know
+(CodePipeline's jobs, CodeDeploy's deployments) is answered by whoever plays that service here.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import boto3  # type: ignore[import-untyped]
+import botocore.loaders  # type: ignore[import-untyped]
+import botocore.session  # type: ignore[import-untyped]
+from moto import mock_aws
+from moto.applicationautoscaling.models import applicationautoscaling_backends
+from moto.ecs.models import ecs_backends
+
+from . import requests
+from .declared import Declared, Service
+from .permissions import Call, Permissions
+
+Answer = tuple[int, dict[str, Any]]
+Player = Callable[[Mapping[str, Any]], Answer]
+
+_PARAMS = "rehearsed parameters"
+
+
+@functools.cache
+def _models() -> Any:
+    """The descriptions of the services, read once: they are most of what a session costs."""
+    return botocore.loaders.create_loader()
+
+
+class Account:
+    """The emulated account of one rehearsal.
+
+    Args:
+        declared: the stack.
+        permissions: judges every call.
+    """
+
+    def __init__(self, declared: Declared, permissions: Permissions) -> None:
+        self.declared = declared
+        self.permissions = permissions
+        self.players: dict[str, Player] = {}
+        """`service:Operation` to what answers it in the emulator's place."""
+        self.after: dict[str, Callable[[Mapping[str, Any]], None]] = {}
+        """`service:Operation` to what happens once the emulator has done it."""
+        self._roles: dict[str, str] = {}
+        self._sessions: dict[str, Any] = {}
+        self._clients: dict[tuple[str, str], Any] = {}
+        self._deployments: dict[str, str] = {}
+        self._own = self._session(self._assumed("arn:aws:iam::" + declared.account + ":role/rehearsal"))
+
+    # ------------------------------------------------------------ who calls
+
+    def _assumed(self, role: str) -> dict[str, str]:
+        """Credentials of a role: the emulator puts what is done with them into the role's account."""
+        sts = _session({}, self.declared.region).client("sts")
+        said = sts.assume_role(RoleArn=role, RoleSessionName="rehearsal")["Credentials"]
+        return {
+            "aws_access_key_id": said["AccessKeyId"],
+            "aws_secret_access_key": said["SecretAccessKey"],
+            "aws_session_token": said["SessionToken"],
+        }
+
+    def _session(self, credentials: Mapping[str, str]) -> Any:
+        return _session(credentials, self.declared.region)
+
+    def credentials(self, role: str) -> dict[str, str]:
+        """New credentials of a role, by which its calls are known."""
+        given = self._assumed(role)
+        self._roles[given["aws_access_key_id"]] = role
+        return given
+
+    def session(self, role: str) -> Any:
+        """A boto3 session of a role; each of its calls is judged."""
+        if role not in self._sessions:
+            session = self._session(self.credentials(role))
+            session.events.register("before-parameter-build", self._read)
+            session.events.register("before-call", self._judge)
+            session.events.register("after-call", self._follow)
+            self._sessions[role] = session
+        return self._sessions[role]
+
+    def client(self, service: str, role: str | None = None) -> Any:
+        """A client of a role, or of the rehearsal itself, which may do anything and is judged by nobody."""
+        key = (service, role or "")
+        if key not in self._clients:
+            self._clients[key] = (self.session(role) if role else self._own).client(service)
+        return self._clients[key]
+
+    def _read(self, params: Mapping[str, Any], context: dict[str, Any], **_: Any) -> None:
+        context[_PARAMS] = dict(params)
+
+    def _judge(self, model: Any, context: Mapping[str, Any], request_signer: Any, **_: Any) -> Any:
+        role = self._roles[request_signer._credentials.access_key]  # noqa: SLF001  (nothing else tells who calls)
+        service, params = model.service_model.service_name, context[_PARAMS]
+        for action, resources, keys in requests.asked(service, model.name, params, self):
+            self.permissions.call(Call(role=role, action=action, resources=resources, context=keys))
+        player = self.players.get(f"{service}:{model.name}")
+        if player is None:
+            return None
+        status, body = player(params)
+        return SimpleNamespace(status_code=status), body
+
+    def _follow(self, model: Any, context: Mapping[str, Any], http_response: Any, **_: Any) -> None:
+        then = self.after.get(f"{model.service_model.service_name}:{model.name}")
+        if then is not None and http_response.status_code == 200:  # noqa: PLR2004
+            then(context[_PARAMS])
+
+    def played(self, role: str, action: str, *resources: str) -> None:
+        """Note a call that a service of AWS makes under a role and that no emulator has to answer."""
+        self.permissions.call(Call(role=role, action=action, resources=resources or ("*",)))
+
+    # ------------------------------------------------------------ what requests do not say (requests.Lookup)
+
+    def arn(self, service: str, resource: str) -> str:
+        """An ARN in the stack's account and region."""
+        return self.declared.arn(service, resource)
+
+    def know_deployment(self, deployment: str, group: str) -> None:
+        """Remember to which `application/group` a deployment belongs."""
+        self._deployments[deployment] = group
+
+    def group_of(self, deployment: str) -> str:
+        """`application/group` of a deployment."""
+        return self._deployments[deployment]
+
+    def secret(self, name: str) -> str:
+        """The whole ARN of a secret, with the six characters that Secrets Manager gives it."""
+        return str(self.client("secretsmanager").describe_secret(SecretId=name)["ARN"])
+
+    def scalable_target(self, resource_id: str) -> str:
+        """The ARN of a scalable target."""
+        targets = self.declared.run.all("aws:appautoscaling/target:Target")
+        return next(str(t.outputs["arn"]) for t in targets if t.inputs["resourceId"] == resource_id)
+
+    def roles_of(self, task_definition: str) -> tuple[str, ...]:
+        """The ARNs of the roles of a registered task definition."""
+        found = self.task_definition(task_definition)
+        return tuple(found[key] for key in ("taskRoleArn", "executionRoleArn") if found.get(key))
+
+    # ------------------------------------------------------------ what stands in it
+
+    def task_definition(self, name: str) -> dict[str, Any]:
+        """A registered task definition."""
+        found: dict[str, Any] = self.client("ecs").describe_task_definition(taskDefinition=name)["taskDefinition"]
+        return found
+
+    def ecs_service(self, service: Service) -> dict[str, Any]:
+        """The ECS service as DescribeServices gives it."""
+        found: dict[str, Any] = self.client("ecs").describe_services(cluster=service.cluster, services=[service.base])
+        return dict(found["services"][0])
+
+    def emulated_service(self, service: Service) -> Any:
+        """The emulator's own record of the service, whose deployments are played here."""
+        backend = ecs_backends[self.declared.account][self.declared.region]
+        return backend.services[f"{service.cluster}:{service.base}"]
+
+    def suspended(self, service: Service) -> dict[str, bool]:
+        """The suspended state of the service's scalable target."""
+        backend = applicationautoscaling_backends[self.declared.account][self.declared.region]
+        target = backend.targets[service.scaling["scalableDimension"]][service.scaling["resourceId"]]
+        kinds = ("DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended")
+        state: Any = target.suspended_state or {}
+        return {kind: bool(state.get(kind)) for kind in kinds}
+
+    def fill(self) -> None:
+        """Put in the account what the stack declares."""
+        self._buckets()
+        self._repositories()
+        for cluster in self.declared.inputs("aws:ecs/cluster:Cluster"):
+            self.client("ecs").create_cluster(clusterName=cluster["name"])
+        for topic in self.declared.inputs("aws:sns/topic:Topic"):
+            self.client("sns").create_topic(Name=topic["name"])
+        for service in self.declared.services.values():
+            bucket, key = service.template_at
+            self.client("s3").put_object(Bucket=bucket, Key=key, Body=service.template)
+            self._service(service)
+
+    def _buckets(self) -> None:
+        s3 = self.client("s3")
+        versioned = {
+            v["bucket"]
+            for v in self.declared.inputs("aws:s3/bucketVersioning:BucketVersioning")
+            if v["versioningConfiguration"]["status"] == "Enabled"
+        }
+        for bucket in self.declared.inputs("aws:s3/bucket:Bucket"):
+            name = bucket["bucket"]
+            s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": self.declared.region})
+            if name in versioned:
+                s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+
+    def _repositories(self) -> None:
+        for repository in self.declared.inputs("aws:ecr/repository:Repository"):
+            self.client("ecr").create_repository(
+                repositoryName=repository["name"],
+                imageTagMutability=repository.get("imageTagMutability", "MUTABLE"),
+                imageScanningConfiguration=repository.get("imageScanningConfiguration", {}),
+            )
+
+    def _service(self, service: Service) -> None:
+        ecs, first, given = self.client("ecs"), service.first_revision, service.ecs
+        revision = ecs.register_task_definition(
+            family=first["family"],
+            taskRoleArn=first["taskRoleArn"],
+            executionRoleArn=first["executionRoleArn"],
+            networkMode=first["networkMode"],
+            requiresCompatibilities=first["requiresCompatibilities"],
+            cpu=first["cpu"],
+            memory=first["memory"],
+            runtimePlatform={
+                "cpuArchitecture": first["runtimePlatform"]["cpuArchitecture"],
+                "operatingSystemFamily": first["runtimePlatform"]["operatingSystemFamily"],
+            },
+            containerDefinitions=json.loads(first["containerDefinitions"]),
+            volumes=[{"name": volume["name"]} for volume in first.get("volumes", [])],
+        )["taskDefinition"]["taskDefinitionArn"]
+        controller = given["deploymentController"]["type"]
+        names = {"cluster": service.cluster, "service": service.base}
+        ecs.create_service(
+            cluster=service.cluster,
+            serviceName=service.base,
+            desiredCount=given["desiredCount"],
+            deploymentController={"type": controller},
+            # The emulator takes the revision of a service under CODE_DEPLOY from its task set, as ECS does.
+            **({"taskDefinition": revision} if controller == "ECS" else {}),
+        )
+        if controller == "ECS":
+            (deployment,) = self.emulated_service(service).deployments
+            deployment |= {
+                "taskDefinition": revision,
+                "rolloutState": "COMPLETED",
+                "runningCount": given["desiredCount"],
+                "pendingCount": 0,
+            }
+        else:
+            traffic = given["loadBalancers"][0]
+            task_set = ecs.create_task_set(**names, taskDefinition=revision, loadBalancers=[traffic])
+            ecs.update_service_primary_task_set(**names, primaryTaskSet=task_set["taskSet"]["taskSetArn"])
+        self.client("application-autoscaling").register_scalable_target(
+            ServiceNamespace=service.scaling["serviceNamespace"],
+            ResourceId=service.scaling["resourceId"],
+            ScalableDimension=service.scaling["scalableDimension"],
+            MinCapacity=service.scaling["minCapacity"],
+            MaxCapacity=service.scaling["maxCapacity"],
+        )
+
+    def keep_secret(self, reference: str, value: str) -> None:
+        """Store a stand-in under `secretsmanager:NAME[#KEY]` or `ssm:NAME`, unless something stands there."""
+        source, _, name = reference.partition(":")
+        if source == "ssm":
+            self.client("ssm").put_parameter(Name=name, Value=value, Type="SecureString", Overwrite=True)
+            return
+        name, _, key = name.partition("#")
+        store = self.client("secretsmanager")
+        try:
+            kept = str(store.get_secret_value(SecretId=name)["SecretString"])
+        except store.exceptions.ResourceNotFoundException:
+            store.create_secret(Name=name, SecretString=(kept := "{}"))
+        store.put_secret_value(
+            SecretId=name, SecretString=json.dumps({**json.loads(kept), key: value}) if key else value
+        )
+
+
+def _session(credentials: Mapping[str, str], region: str) -> Any:
+    session = botocore.session.Session()
+    session.register_component("data_loader", _models())
+    return boto3.Session(botocore_session=session, region_name=region, **credentials)
+
+
+@contextmanager
+def emulator(region: str) -> Iterator[None]:
+    """AWS in process; none of the caller's own settings, credentials or sessions is seen or lost."""
+    before, session = dict(os.environ), boto3.DEFAULT_SESSION
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    os.environ |= {"AWS_DEFAULT_REGION": region, "AWS_CONFIG_FILE": os.devnull}
+    os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
+    try:
+        with mock_aws():
+            yield
+    finally:
+        boto3.DEFAULT_SESSION = session
+        os.environ.clear()
+        os.environ |= before

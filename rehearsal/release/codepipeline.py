@@ -1,0 +1,372 @@
+"""CodePipeline of the rehearsal: an execution of the declared pipeline, stage by stage and action by action.
+
+Source: CodePipeline user guide, "Monitoring CodePipeline events", "Variables reference", and the action references of
+Amazon S3, AWS Lambda, CodeDeploy blue/green and manual approval.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import uuid
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import yaml
+
+from .account import Account, Answer
+from .codedeploy import CodeDeploy
+from .declared import Action, NotDeclaredError, Pipeline, Service
+from .ecs import POLL_SECONDS, Ecs, short
+from .events import Bus
+from .lambdas import Lambdas
+from .timeline import Timeline
+
+_VARIABLE: Final = re.compile(r"#\{(?P<namespace>[A-Za-z0-9_-]+)\.(?P<name>[A-Za-z0-9_-]+)\}")
+#: CodePipeline user guide, "Quotas in AWS CodePipeline": characters of a configuration value, variables resolved.
+_VALUE_CAP: Final = 1000
+_MOST_JOBS: Final = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What a person is asked to approve."""
+
+    pipeline: str
+    text: str
+    link: str
+    topic: str
+
+
+@dataclass(kw_only=True)
+class Execution:
+    """One execution of a pipeline and what its actions left."""
+
+    id: str
+    service: Service
+    overrides: dict[str, str] = field(default_factory=dict)
+    """Source action to the object version that the trigger pins."""
+    artifacts: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Artifact to bucket and key."""
+    variables: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Namespace to output variables."""
+    done: list[dict[str, Any]] = field(default_factory=list)
+    """ListActionExecutions' actionExecutionDetails, the newest first."""
+    state: str = "InProgress"
+    reason: str = ""
+    failed_at: str = ""
+
+
+class _FailedError(Exception):
+    """An action fails; the message is its own."""
+
+
+class CodePipeline:
+    """Executes pipelines. `approve` is asked for every manual approval."""
+
+    def __init__(
+        self,
+        *,
+        account: Account,
+        bus: Bus,
+        lambdas: Lambdas,
+        codedeploy: CodeDeploy,
+        ecs: Ecs,
+        timeline: Timeline,
+        approve: Callable[[Question], bool],
+    ) -> None:
+        self._account, self._bus, self._lambdas, self._timeline = account, bus, lambdas, timeline
+        self._codedeploy, self._ecs, self._approve = codedeploy, ecs, approve
+        self.executions: list[Execution] = []
+        self.waiting: list[Execution] = []
+        """Started by a rule and not yet run."""
+        self._answers: dict[str, tuple[str, Mapping[str, Any]]] = {}
+        bus.start = self.start
+        account.players["codepipeline:PutJobSuccessResult"] = lambda p: self._answer("success", p)
+        account.players["codepipeline:PutJobFailureResult"] = lambda p: self._answer("failure", p)
+        account.players["codepipeline:ListActionExecutions"] = self._list
+
+    def start(self, arn: str, given: Mapping[str, Any]) -> None:
+        """StartPipelineExecution; `given` may pin the revision of a source."""
+        services = self._account.declared.services.values()
+        service = next(s for s in services if s.pipeline.arn == arn)
+        overrides = {o["actionName"]: str(o["revisionValue"]) for o in given.get("sourceRevisions", [])}
+        execution = Execution(id=str(uuid.uuid4()), service=service, overrides=overrides)
+        self.executions.append(execution)
+        self.waiting.append(execution)
+
+    def run(self, execution: Execution) -> None:
+        """Walk through the stages until the end or the first failure."""
+        pipeline = execution.service.pipeline
+        own = self._account.declared.account
+        self._account.permissions.assume(
+            pipeline.role,
+            ("Service", "codepipeline.amazonaws.com"),
+            {"aws:sourcearn": pipeline.arn, "aws:sourceaccount": own},
+        )
+        self._timeline.note("CodePipeline", f"{pipeline.name} begins", pipeline.role)
+        self._tell_pipeline(execution, "STARTED")
+        for stage, actions in pipeline.stages.items():
+            for action in actions:
+                try:
+                    self._act(execution, pipeline, action)
+                except _FailedError as failure:
+                    execution.state, execution.reason = "Failed", str(failure)
+                    execution.failed_at = f"{stage}/{action.name}"
+                    self._timeline.note("CodePipeline", f"{execution.failed_at} fails: {failure}", trouble=True)
+                    self._tell_action(execution, action, "FAILED", str(failure))
+                    self._tell_pipeline(execution, "FAILED")
+                    return
+        execution.state = "Succeeded"
+        self._timeline.note("CodePipeline", f"{pipeline.name} has succeeded", pipeline.role)
+        self._tell_pipeline(execution, "SUCCEEDED")
+
+    # ------------------------------------------------------------ actions
+
+    def _act(self, execution: Execution, pipeline: Pipeline, action: Action) -> None:
+        self._tell_action(execution, action, "STARTED")
+        role = action.role or pipeline.role
+        if action.role is not None:
+            self._account.played(pipeline.role, "sts:AssumeRole", action.role)
+            self._account.permissions.assume(action.role, ("AWS", pipeline.role))
+        kind = (action.category, action.provider)
+        if kind == ("Source", "S3"):
+            output = self._source(execution, action, role)
+        elif kind == ("Invoke", "Lambda"):
+            output = self._lambda(execution, action, role)
+        elif kind == ("Approval", "Manual"):
+            output = self._manual(execution, action, role)
+        elif kind == ("Deploy", "CodeDeployToECS"):
+            output = self._deploy(execution, action, role)
+        else:
+            raise NotDeclaredError(f"The rehearsal does not know actions of {action.category} by {action.provider}.")
+        if action.namespace:
+            execution.variables[action.namespace] = output
+        self._record(execution, action, output)
+        self._tell_action(execution, action, "SUCCEEDED")
+
+    def _source(self, execution: Execution, action: Action, role: str) -> dict[str, str]:
+        s3, given = self._account.client("s3", role), action.configuration
+        place = {"Bucket": given["S3Bucket"], "Key": given["S3ObjectKey"]}
+        s3.get_bucket_location(Bucket=place["Bucket"])
+        if s3.get_bucket_versioning(Bucket=place["Bucket"]).get("Status") != "Enabled":
+            raise _FailedError(f"The bucket {place['Bucket']} is not versioned.")
+        version = execution.overrides.get(action.name) or str(s3.head_object(**place)["VersionId"])
+        data = s3.get_object(**place, VersionId=version)["Body"].read()
+        (artifact,) = action.outputs
+        bucket, key = self._place(execution, artifact)
+        s3.put_object(Bucket=bucket, Key=key, Body=data)
+        pinned = " (pinned by the event)" if action.name in execution.overrides else ""
+        text = f"{action.stage}/{action.name}: s3://{place['Bucket']}/{place['Key']}, version {version}{pinned}"
+        self._timeline.note("CodePipeline", text, role)
+        return {"VersionId": version, "BucketName": place["Bucket"], "ObjectKey": place["Key"]}
+
+    def _place(self, execution: Execution, artifact: str) -> tuple[str, str]:
+        """Where CodePipeline puts an artifact; it chooses such keys itself."""
+        pipeline = execution.service.pipeline
+        key = f"{pipeline.name[:20]}/{artifact[:10]}/{uuid.uuid4().hex[:7]}"
+        execution.artifacts[artifact] = (pipeline.artifact_bucket, key)
+        return execution.artifacts[artifact]
+
+    def _lambda(self, execution: Execution, action: Action, role: str) -> dict[str, str]:
+        given = self._resolved(execution, action)
+        function = self._account.declared.function_named(given["FunctionName"])
+        for artifact in action.outputs:
+            self._place(execution, artifact)
+        token: str | None = None
+        for _ in range(_MOST_JOBS):
+            self._account.played(role, "lambda:InvokeFunction", function.arn)
+            job = str(uuid.uuid4())
+            event = self._job(execution, action, job=job, given=given, role=role, token=token)
+            self._lambdas.invoke(function.arn, event)
+            outcome, said = self._answers.pop(job, ("silence", {}))
+            where = f"{action.stage}/{action.name}: {function.name}"
+            if outcome == "silence":
+                raise _FailedError(f"The function {function.name} did not answer its job within 20 minutes.")
+            if outcome == "failure":
+                details = said["failureDetails"]
+                self._timeline.note("CodePipeline", f"{where} refuses ({details['type']})", function.role, trouble=True)
+                raise _FailedError(details["message"])
+            token = said.get("continuationToken")
+            summary = said.get("executionDetails", {}).get("summary", "done")
+            self._timeline.note("CodePipeline", f"{where}: {summary}", function.role)
+            if token is None:
+                return {k: str(v) for k, v in said.get("outputVariables", {}).items()}
+            self._timeline.wait(POLL_SECONDS)
+            if not execution.service.blue_green:
+                self._ecs.go_on(execution.service)
+        raise _FailedError(f"The function {function.name} asked to be called again {_MOST_JOBS} times.")
+
+    def _job(
+        self,
+        execution: Execution,
+        action: Action,
+        *,
+        job: str,
+        given: Mapping[str, str],
+        role: str,
+        token: str | None,
+    ) -> dict[str, Any]:
+        """CodePipeline user guide, "JSON event example" of the Lambda action."""
+
+        def places(artifacts: tuple[str, ...]) -> list[dict[str, Any]]:
+            return [
+                {
+                    "name": name,
+                    "revision": None,
+                    "location": {
+                        "type": "S3",
+                        "s3Location": dict(zip(("bucketName", "objectKey"), execution.artifacts[name], strict=True)),
+                    },
+                }
+                for name in artifacts
+            ]
+
+        lent = self._account.credentials(role)
+        return {
+            "CodePipeline.job": {
+                "id": job,
+                "accountId": self._account.declared.account,
+                "data": {
+                    "actionConfiguration": {"configuration": dict(given)},
+                    "inputArtifacts": places(action.inputs),
+                    "outputArtifacts": places(action.outputs),
+                    "artifactCredentials": {
+                        "accessKeyId": lent["aws_access_key_id"],
+                        "secretAccessKey": lent["aws_secret_access_key"],
+                        "sessionToken": lent["aws_session_token"],
+                    },
+                    **({"continuationToken": token} if token else {}),
+                },
+            }
+        }
+
+    def _manual(self, execution: Execution, action: Action, role: str) -> dict[str, str]:
+        given, pipeline = self._resolved(execution, action), execution.service.pipeline
+        question = Question(
+            pipeline=pipeline.name,
+            text=given.get("CustomData", ""),
+            link=given.get("ExternalEntityLink", ""),
+            topic=given.get("NotificationArn", ""),
+        )
+        if question.topic:
+            message = {"approval": {"pipelineName": pipeline.name, "customData": question.text}}
+            self._account.client("sns", role).publish(TopicArn=question.topic, Message=json.dumps(message))
+            self._timeline.note("CodePipeline", f"asks for approval by {short(question.topic.replace(':', '/'))}", role)
+        agreed = self._approve(question)
+        self._timeline.note("a person", "approves" if agreed else "rejects the release", trouble=not agreed)
+        if not agreed:
+            raise _FailedError("The approval was rejected.")
+        return {}
+
+    def _deploy(self, execution: Execution, action: Action, role: str) -> dict[str, str]:
+        given = self._resolved(execution, action)
+        definition = json.loads(
+            self._member(execution, role, given["TaskDefinitionTemplateArtifact"], given["TaskDefinitionTemplatePath"])
+        )
+        app_spec = self._member(execution, role, given["AppSpecTemplateArtifact"], given["AppSpecTemplatePath"])
+        registered = self._account.client("ecs", role).register_task_definition(**definition)["taskDefinition"]
+        revision = registered["taskDefinitionArn"]
+        self._timeline.note("CodePipeline", f"registers {short(revision)}", role)
+        service, group = execution.service, f"{given['ApplicationName']}/{given['DeploymentGroupName']}"
+        own = service.group
+        if own is None or group != f"{own['appName']}/{own['deploymentGroupName']}":
+            raise NotDeclaredError(
+                f"The action {action.name} of {service.pipeline.name} deploys {group}, which is not."
+            )
+        # What the action calls before and while a deployment runs (CodePipeline user guide, its reference).
+        application = self._account.arn("codedeploy", f"application:{own['appName']}")
+        for call in ("GetApplication", "RegisterApplicationRevision", "GetApplicationRevision"):
+            self._account.played(role, f"codedeploy:{call}", application)
+        configuration = self._account.arn("codedeploy", f"deploymentconfig:{own['deploymentConfigName']}")
+        self._account.played(role, "codedeploy:GetDeploymentConfig", configuration)
+        arn = self._account.arn("codedeploy", f"deploymentgroup:{group}")
+        self._account.played(role, "codedeploy:CreateDeployment", arn)
+        self._account.played(role, "codedeploy:GetDeployment", arn)
+        deployment = self._codedeploy.create(service)
+        filled = app_spec.replace(b"<TASK_DEFINITION>", revision.encode())
+        self._codedeploy.run(deployment, yaml.safe_load(filled))
+        if deployment.status != "Succeeded":
+            raise _FailedError(f"Deployment {deployment.id} {deployment.status.lower()}: {deployment.error['message']}")
+        return {"DeploymentId": deployment.id}
+
+    def _member(self, execution: Execution, role: str, artifact: str, path: str) -> bytes:
+        bucket, key = execution.artifacts[artifact]
+        s3 = self._account.client("s3", role)
+        version = str(s3.head_object(Bucket=bucket, Key=key)["VersionId"])
+        data = s3.get_object(Bucket=bucket, Key=key, VersionId=version)["Body"].read()
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return archive.read(path)
+
+    def _resolved(self, execution: Execution, action: Action) -> dict[str, str]:
+        """The action's configuration with the variables of the actions before it."""
+
+        def value(match: re.Match[str]) -> str:
+            try:
+                return execution.variables[match["namespace"]][match["name"]]
+            except KeyError:
+                raise _FailedError(f"The variable {match[0]} of {action.stage}/{action.name} has no value.") from None
+
+        out = {}
+        for key, text in action.configuration.items():
+            out[key] = _VARIABLE.sub(value, text)
+            if len(out[key]) > _VALUE_CAP and out[key] != text:
+                raise _FailedError(
+                    f"{action.stage}/{action.name}: {key} has {len(out[key])} characters once its variables are filled "
+                    f"in; CodePipeline takes {_VALUE_CAP}."
+                )
+        return out
+
+    # ------------------------------------------------------------ what functions ask and answer
+
+    def _answer(self, outcome: str, params: Mapping[str, Any]) -> Answer:
+        self._answers[params["jobId"]] = (outcome, params)
+        return 200, {}
+
+    def _list(self, params: Mapping[str, Any]) -> Answer:
+        wanted = params.get("filter", {}).get("pipelineExecutionId")
+        found = [
+            e for e in self.executions if e.service.pipeline.name == params["pipelineName"] and wanted in {None, e.id}
+        ]
+        return 200, {"actionExecutionDetails": [entry for execution in found for entry in execution.done]}
+
+    def _record(self, execution: Execution, action: Action, output: Mapping[str, str]) -> None:
+        execution.done.insert(
+            0,
+            {
+                "pipelineExecutionId": execution.id,
+                "actionExecutionId": str(uuid.uuid4()),
+                "stageName": action.stage,
+                "actionName": action.name,
+                "status": "Succeeded",
+                "output": {"outputVariables": dict(output)},
+            },
+        )
+
+    # ------------------------------------------------------------ events
+
+    def _tell_pipeline(self, execution: Execution, state: str) -> None:
+        pipeline = execution.service.pipeline
+        detail = {"pipeline": pipeline.name, "execution-id": execution.id, "state": state, "version": 1.0}
+        kind = "CodePipeline Pipeline Execution State Change"
+        self._bus.send(self._bus.event("aws.codepipeline", kind, detail, [pipeline.arn]))
+
+    def _tell_action(self, execution: Execution, action: Action, state: str, reason: str = "") -> None:
+        pipeline = execution.service.pipeline
+        detail: dict[str, Any] = {
+            "pipeline": pipeline.name,
+            "execution-id": execution.id,
+            "stage": action.stage,
+            "action": action.name,
+            "state": state,
+            "region": self._account.declared.region,
+            "type": {"owner": "AWS", "provider": action.provider, "category": action.category, "version": "1"},
+            "version": 1.0,
+        }
+        if reason:
+            detail["execution-result"] = {"external-execution-summary": reason, "error-code": "JobFailed"}
+        kind = "CodePipeline Action Execution State Change"
+        self._bus.send(self._bus.event("aws.codepipeline", kind, detail, [pipeline.arn]))

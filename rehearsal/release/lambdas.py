@@ -1,0 +1,117 @@
+"""AWS Lambda of the rehearsal: the declared handler, in this process, with the declared environment and role."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import boto3  # type: ignore[import-untyped]
+
+from .account import Account
+from .declared import Function, NotDeclaredError
+
+_KEPT: Final[tuple[str, ...]] = ("PATH", "HOME", "TMPDIR", "LANG", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")
+#: Lambda developer guide, "Giving Lambda functions access to resources in an Amazon VPC": what Lambda calls for it.
+_IN_VPC: Final = ("ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets")
+
+
+@dataclass(frozen=True)
+class Context:
+    """Lambda's context object, as far as handlers ask it."""
+
+    ends: float
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Milliseconds until the invocation ends."""
+        return max(0, int((self.ends - time.monotonic()) * 1000))
+
+
+@dataclass
+class Lambdas:
+    """Invokes functions.
+
+    Attributes:
+        account: where they call AWS.
+        environment: variables that every function gets besides its own: addresses of stand-ins on loopback.
+        hurry: variables that replace declared ones, to spend no real time on a failure that is sure.
+        trusted: certificates that the functions trust.
+    """
+
+    account: Account
+    environment: dict[str, str] = field(default_factory=dict)
+    hurry: dict[str, str] = field(default_factory=dict)
+    trusted: Path | None = None
+
+    def invoke(self, arn: str, event: Mapping[str, Any]) -> Any:
+        """Run the function's handler on an event; returns what it returns or raises what it raises.
+
+        Raises:
+            NotDeclaredError: no such function, or its handler is none of this project's.
+        """
+        function = self.account.declared.functions.get(arn)
+        if function is None:
+            raise NotDeclaredError(f"The function {arn} is called and not declared by this stack.")
+        handler = _handler(function)
+        permissions, group = self.account.permissions, f"/aws/lambda/{function.name}"
+        permissions.assume(function.role, ("Service", "lambda.amazonaws.com"))
+        stream = self.account.arn("logs", f"log-group:{group}:log-stream:rehearsal")
+        for action in ("logs:CreateLogStream", "logs:PutLogEvents"):
+            self.account.played(function.role, action, stream)
+        if function.in_vpc:
+            for action in _IN_VPC:
+                self.account.played(function.role, action)
+        before = boto3.DEFAULT_SESSION
+        boto3.DEFAULT_SESSION = self.account.session(function.role)
+        try:
+            with self._environment(function), _quiet():
+                return handler(event, Context(time.monotonic() + function.timeout))
+        finally:
+            boto3.DEFAULT_SESSION = before
+
+    @contextmanager
+    def _environment(self, function: Function) -> Iterator[None]:
+        """The function's variables and none of this process's own."""
+        before = dict(os.environ)
+        region = self.account.declared.region
+        own = {name: before[name] for name in _KEPT if name in before}
+        own |= {"AWS_REGION": region, "AWS_DEFAULT_REGION": region, "AWS_LAMBDA_FUNCTION_NAME": function.name}
+        own |= {**function.environment, **self.environment}
+        own |= {name: value for name, value in self.hurry.items() if name in function.environment}
+        if self.trusted is not None:
+            own["SSL_CERT_FILE"] = str(self.trusted)
+        os.environ.clear()
+        os.environ |= own
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ |= before
+
+
+def _handler(function: Function) -> Any:
+    module, _, name = function.handler.rpartition(".")
+    if not module.startswith("functions."):
+        raise NotDeclaredError(
+            f"The function {function.name} has the handler {function.handler}, which is not this project's."
+        )
+    return getattr(importlib.import_module(module), name)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """What handlers log goes nowhere: what they did stands on the time line."""
+    logger = logging.getLogger("functions")
+    before, logger.propagate = logger.propagate, False
+    logger.addHandler(null := logging.NullHandler())
+    try:
+        yield
+    finally:
+        logger.propagate = before
+        logger.removeHandler(null)

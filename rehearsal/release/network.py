@@ -1,0 +1,191 @@
+"""The network of a rehearsal: loopback and nothing else, with stand-ins for what the declared addresses mean.
+
+Whoever connects to a declared name and port is led to a server of this process. Every other name is refused.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote
+
+_LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+@dataclass
+class TargetGroup:
+    """The tasks behind one target group: which revision they run, whether they answer well."""
+
+    name: str
+    revision: str = ""
+    healthy: bool = True
+
+
+@dataclass
+class Front:
+    """One listener of a load balancer: target group to weight in percent."""
+
+    arn: str
+    weights: dict[str, int]
+    groups: Mapping[str, TargetGroup]
+    served: int = 0
+
+    def answer(self) -> tuple[int, str]:
+        """Status and text of one request; the weights are met within every hundred requests."""
+        at, self.served = self.served * 37 % 100, self.served + 1
+        for group, weight in self.weights.items():
+            if at < weight:
+                behind = self.groups[group]
+                if not behind.revision:
+                    return 503, "no task behind this target group"
+                return (200 if behind.healthy else 503), behind.revision
+            at -= weight
+        return 503, "no target group has any weight"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Posted:
+    """A message that a receiver got: `kind` slack or chatwork, where to, the token it came with, its text."""
+
+    kind: str
+    room: str
+    token: str
+    text: str
+
+
+class Network:
+    """Servers on loopback and the names that lead to them."""
+
+    def __init__(self) -> None:
+        self.posted: list[Posted] = []
+        self._routes: dict[tuple[str, int], int] = {}
+        self._servers: list[ThreadingHTTPServer] = []
+        self.receiver = ""
+        """Address of the receiver of messages."""
+
+    @contextmanager
+    def up(self) -> Iterator[None]:
+        """Lead every name to loopback until the end; then stop every server."""
+        real = socket.getaddrinfo
+
+        def lead(host: Any, port: Any, *rest: Any, **more: Any) -> Any:
+            name = host.decode() if isinstance(host, bytes) else host
+            if (name, port) in self._routes:
+                return real("127.0.0.1", self._routes[name, port], *rest, **more)
+            if name in _LOCAL:
+                return real(host, port, *rest, **more)
+            raise socket.gaierror(socket.EAI_NONAME, f"a rehearsal reaches loopback only, not {name}")
+
+        socket.getaddrinfo = lead
+        try:
+            self.receiver = f"http://127.0.0.1:{self._serve(_receiver(self.posted.append))}"
+            yield
+        finally:
+            socket.getaddrinfo = real
+            for server in self._servers:
+                server.shutdown()
+                server.server_close()
+
+    def stand_in(self, front: Front, host: str, port: int, tls: ssl.SSLContext | None) -> None:
+        """Answer `host:port` as a listener of a load balancer."""
+        self._routes[host, port] = self._serve(_listener(front), tls)
+
+    def _serve(self, handler: type[BaseHTTPRequestHandler], tls: ssl.SSLContext | None = None) -> int:
+        server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        server.daemon_threads = True
+        if tls is not None:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        self._servers.append(server)
+        return int(server.server_address[1])
+
+
+class _Quiet(BaseHTTPRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        """Say nothing on standard error."""
+
+    def say(self, status: int, body: bytes, kind: str = "text/plain") -> None:
+        """Answer."""
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def _listener(front: Front) -> type[BaseHTTPRequestHandler]:
+    class Listener(_Quiet):
+        def do_GET(self) -> None:
+            status, text = front.answer()
+            self.say(status, f"{text}\n".encode())
+
+    return Listener
+
+
+def _receiver(take: Callable[[Posted], None]) -> type[BaseHTTPRequestHandler]:
+    """Slack's chat.postMessage and incoming webhooks, Chatwork's messages."""
+
+    class Receiver(_Quiet):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", "0"))).decode()
+            if self.path.startswith("/rooms/"):
+                text = parse_qs(body)["body"][0]
+                room, token = unquote(self.path.split("/")[2]), self.headers.get("X-ChatWorkToken", "")
+                take(Posted(kind="chatwork", room=room, token=token, text=text))
+                self.say(200, b'{"message_id": "1"}', "application/json")
+                return
+            said = json.loads(body)
+            token = self.headers.get("Authorization", "").removeprefix("Bearer ")
+            text = "\n".join(b["text"]["text"] for b in said["blocks"])
+            take(Posted(kind="slack", room=said.get("channel", self.path), token=token, text=text))
+            self.say(200, b'{"ok": true}', "application/json")
+
+    return Receiver
+
+
+@dataclass(frozen=True, kw_only=True)
+class Certificate:
+    """A certificate that signs itself: a context for servers, and the file by which clients trust it."""
+
+    server: ssl.SSLContext = field(repr=False)
+    trusted: Path
+
+
+def certificate(name: str, directory: Path) -> Certificate:
+    """Make a certificate for a host name that is valid for a day; its key is forgotten with the directory."""
+    from cryptography import x509  # noqa: PLC0415  (a quarter of the start-up, and only TLS listeners need it)
+    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "rehearsal")])
+    now = dt.datetime.now(tz=dt.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(hours=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    trusted, secret = directory / "certificate.pem", directory / "key.pem"
+    trusted.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    secret.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(trusted, secret)
+    secret.unlink()
+    return Certificate(server=context, trusted=trusted)

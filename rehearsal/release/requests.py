@@ -1,0 +1,181 @@
+"""What IAM is asked when an API is called: actions, ARNs and condition keys of a request.
+
+Source: Service Authorization Reference, the pages of the services below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, Protocol
+
+Asked = tuple[str, tuple[str, ...], dict[str, str]]
+"""Action, ARNs, condition keys in lower case."""
+
+EVERYTHING: Final = ("*",)
+
+
+class Lookup(Protocol):
+    """What a request does not say itself."""
+
+    def arn(self, service: str, resource: str) -> str:
+        """An ARN in the stack's account and region."""
+
+    def group_of(self, deployment: str) -> str:
+        """`application/group` of a deployment."""
+
+    def secret(self, name: str) -> str:
+        """The whole ARN of a secret."""
+
+    def scalable_target(self, resource_id: str) -> str:
+        """The ARN of a scalable target."""
+
+    def roles_of(self, task_definition: str) -> tuple[str, ...]:
+        """The ARNs of the roles of a registered task definition."""
+
+
+def asked(service: str, operation: str, params: Mapping[str, Any], look: Lookup) -> Iterator[Asked]:
+    """Everything that IAM must allow for this call of an API.
+
+    Raises:
+        NotImplementedError: the operation has no entry here yet.
+    """
+    name = f"{service}:{operation}"
+    if name in _PLAIN:
+        action, resources = _PLAIN[name]
+        yield action, resources(params, look), {}
+        return
+    if name in _SPECIAL:
+        yield from _SPECIAL[name](params, look)
+        return
+    raise NotImplementedError(f"the rehearsal does not know yet what IAM is asked for {name}")
+
+
+def passing(roles: tuple[str, ...]) -> Iterator[Asked]:
+    """Giving ECS tasks their roles."""
+    if roles:
+        yield "iam:PassRole", roles, {"iam:passedtoservice": "ecs-tasks.amazonaws.com"}
+
+
+def _repository(params: Mapping[str, Any], look: Lookup) -> tuple[str, ...]:
+    return (look.arn("ecr", f"repository/{params['repositoryName']}"),)
+
+
+def _service(params: Mapping[str, Any], look: Lookup) -> tuple[str, ...]:
+    names = params.get("services") or [params["service"]]
+    return tuple(look.arn("ecs", f"service/{params['cluster']}/{name}") for name in names)
+
+
+def _task_set(params: Mapping[str, Any], look: Lookup) -> tuple[str, ...]:
+    own = str(params.get("taskSet", "")).rpartition("/")[2] or "ecs-svc-new"
+    return (look.arn("ecs", f"task-set/{params['cluster']}/{params['service']}/{own}"),)
+
+
+def _parameter(params: Mapping[str, Any], look: Lookup) -> tuple[str, ...]:
+    return tuple(look.arn("ssm", f"parameter{name}") for name in params.get("Names") or [params["Name"]])
+
+
+def _group(params: Mapping[str, Any], look: Lookup) -> tuple[str, ...]:
+    if "deploymentId" in params:
+        names = look.group_of(params["deploymentId"])
+    else:
+        names = f"{params['applicationName']}/{params['deploymentGroupName']}"
+    return (look.arn("codedeploy", f"deploymentgroup:{names}"),)
+
+
+def _bucket(params: Mapping[str, Any], _look: Lookup) -> tuple[str, ...]:
+    return (f"arn:aws:s3:::{params['Bucket']}",)
+
+
+def _object(params: Mapping[str, Any], _look: Lookup) -> tuple[str, ...]:
+    return (f"arn:aws:s3:::{params['Bucket']}/{params['Key']}",)
+
+
+def _everything(_params: Mapping[str, Any], _look: Lookup) -> tuple[str, ...]:
+    return EVERYTHING
+
+
+_PLAIN: Final[dict[str, tuple[str, Callable[[Mapping[str, Any], Lookup], tuple[str, ...]]]]] = {
+    **{
+        f"ecr:{operation}": (f"ecr:{operation}", _repository)
+        for operation in (
+            "BatchGetImage",
+            "DescribeImageScanFindings",
+            "DescribeImages",
+            "GetDownloadUrlForLayer",
+            "PutImage",
+        )
+    },
+    "ecr:GetAuthorizationToken": ("ecr:GetAuthorizationToken", _everything),
+    "ecs:DescribeServices": ("ecs:DescribeServices", _service),
+    "ecs:DescribeTaskDefinition": ("ecs:DescribeTaskDefinition", _everything),
+    "ecs:UpdateServicePrimaryTaskSet": ("ecs:UpdateServicePrimaryTaskSet", _service),
+    "ecs:DeleteTaskSet": ("ecs:DeleteTaskSet", _task_set),
+    "application-autoscaling:DescribeScalableTargets": (
+        "application-autoscaling:DescribeScalableTargets",
+        _everything,
+    ),
+    "codedeploy:GetDeployment": ("codedeploy:GetDeployment", _group),
+    "codedeploy:ListDeployments": ("codedeploy:ListDeployments", _group),
+    "codedeploy:PutLifecycleEventHookExecutionStatus": ("codedeploy:PutLifecycleEventHookExecutionStatus", _group),
+    "codepipeline:PutJobSuccessResult": ("codepipeline:PutJobSuccessResult", _everything),
+    "codepipeline:PutJobFailureResult": ("codepipeline:PutJobFailureResult", _everything),
+    "codepipeline:ListActionExecutions": (
+        "codepipeline:ListActionExecutions",
+        lambda params, look: (look.arn("codepipeline", params["pipelineName"]),),
+    ),
+    "ssm:GetParameter": ("ssm:GetParameter", _parameter),
+    "ssm:GetParameters": ("ssm:GetParameters", _parameter),
+    "ssm:PutParameter": ("ssm:PutParameter", _parameter),
+    "ssm:DeleteParameter": ("ssm:DeleteParameter", _parameter),
+    "secretsmanager:GetSecretValue": (
+        "secretsmanager:GetSecretValue",
+        lambda params, look: (look.secret(params["SecretId"]),),
+    ),
+    "s3:PutObject": ("s3:PutObject", _object),
+    "s3:HeadObject": ("s3:GetObject", _object),
+    "s3:GetBucketVersioning": ("s3:GetBucketVersioning", _bucket),
+    "s3:GetBucketLocation": ("s3:GetBucketLocation", _bucket),
+    "sns:Publish": ("sns:Publish", lambda params, _look: (str(params["TopicArn"]),)),
+}
+
+
+def _get_object(params: Mapping[str, Any], look: Lookup) -> Iterator[Asked]:
+    action = "s3:GetObjectVersion" if params.get("VersionId") else "s3:GetObject"
+    yield action, _object(params, look), {}
+
+
+def _register(params: Mapping[str, Any], look: Lookup) -> Iterator[Asked]:
+    revision = (look.arn("ecs", f"task-definition/{params['family']}:1"),)
+    yield "ecs:RegisterTaskDefinition", revision, {}
+    if params.get("tags"):
+        yield "ecs:TagResource", revision, {"ecs:createaction": "RegisterTaskDefinition"}
+    yield from passing(tuple(params[key] for key in ("taskRoleArn", "executionRoleArn") if params.get(key)))
+
+
+def _update_service(params: Mapping[str, Any], look: Lookup) -> Iterator[Asked]:
+    yield "ecs:UpdateService", _service(params, look), {}
+    if params.get("taskDefinition"):
+        yield from passing(look.roles_of(params["taskDefinition"]))
+
+
+def _create_task_set(params: Mapping[str, Any], look: Lookup) -> Iterator[Asked]:
+    yield "ecs:CreateTaskSet", _task_set(params, look), {}
+    yield from passing(look.roles_of(params["taskDefinition"]))
+
+
+def _register_target(params: Mapping[str, Any], look: Lookup) -> Iterator[Asked]:
+    keys = {
+        "application-autoscaling:service-namespace": params["ServiceNamespace"],
+        "application-autoscaling:scalable-dimension": params["ScalableDimension"],
+    }
+    target = look.scalable_target(params["ResourceId"])
+    yield "application-autoscaling:RegisterScalableTarget", (target,), keys
+
+
+_SPECIAL: Final[dict[str, Callable[[Mapping[str, Any], Lookup], Iterator[Asked]]]] = {
+    "s3:GetObject": _get_object,
+    "ecs:RegisterTaskDefinition": _register,
+    "ecs:UpdateService": _update_service,
+    "ecs:CreateTaskSet": _create_task_set,
+    "application-autoscaling:RegisterScalableTarget": _register_target,
+}
