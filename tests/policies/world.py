@@ -242,7 +242,7 @@ PASS = allow(
 )
 DEPLOY_STATEMENTS = [
     allow(["codedeploy:CreateDeployment", "codedeploy:GetDeployment"], arn("codedeploy", "deploymentgroup:shop/shop")),
-    allow("ecs:RegisterTaskDefinition", "*"),
+    allow("ecs:RegisterTaskDefinition", arn("ecs", "task-definition/shop:*")),
     PASS,
 ]
 CONTAINER: dict[str, Any] = {

@@ -220,7 +220,6 @@ def _topics(inventory: Inventory) -> Iterator[Permission]:
 
 
 DESCRIBE_REVISION: Final = Permission(actions=("ecs:describetaskdefinition",), resources=("*",))
-REGISTER: Final = Permission(actions=("ecs:registertaskdefinition",), resources=("*",))
 
 
 def _blue_green(said: Mapping[str, str], identity: Identity, inventory: Inventory) -> Iterator[Permission]:
@@ -250,16 +249,14 @@ def _blue_green(said: Mapping[str, str], identity: Identity, inventory: Inventor
 
 def _register(identity: Identity, inventory: Inventory) -> Iterator[Permission]:
     """Registering a revision of the service's own family, with its own two roles."""
-    yield REGISTER
-    families = [
+    families = tuple(
         _arn(identity.resource, "ecs", f"task-definition/{revision.family}:*")
         for revision in inventory.revisions
-        if _serves(revision, identity)
-    ]
-    if families:
-        yield Permission(actions=("ecs:registertaskdefinition",), resources=tuple(families))
-        creating = {"ecs:CreateAction": ("RegisterTaskDefinition",)}
-        yield Permission(actions=("ecs:tagresource",), resources=tuple(families), conditions=creating)
+        if revision.family and _serves(revision, identity)
+    )
+    creating = {"ecs:CreateAction": ("RegisterTaskDefinition",)}
+    yield Permission(actions=("ecs:registertaskdefinition",), resources=families or ("*",))
+    yield Permission(actions=("ecs:tagresource",), resources=families, conditions=creating)
     yield pass_to_tasks(identity, inventory)
 
 

@@ -215,6 +215,9 @@ class Inventory:
     def __init__(self, resources: Iterable[Resource], settings: Settings) -> None:
         self.settings = settings
         self.resources = list(resources)
+        if len(settings.accounts) == 1:
+            for resource in self.resources:
+                resource.account = resource.account or settings.accounts[0]
         self.kinds = by_kind(self.resources)
         self.identities = [self._identity(r) for r in self.of("iam.Role")]
         self._by_name = {i.name: i for i in self.identities}

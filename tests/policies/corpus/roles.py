@@ -187,6 +187,7 @@ def _others() -> Iterator[Case]:
         "deploy": [
             ("deploys another group", allow("codedeploy:CreateDeployment", arn("codedeploy", "deploymentgroup:other/other")), world.DEPLOY_STATEMENTS[0]),
             ("deploys every group", allow("codedeploy:CreateDeployment", "*"), world.DEPLOY_STATEMENTS[0]),
+            ("registers any task definition", allow("ecs:RegisterTaskDefinition", "*"), allow("ecs:RegisterTaskDefinition", arn("ecs", "task-definition/shop:*"))),
             ("tags any task definition", allow("ecs:TagResource", "*"), allow("ecs:TagResource", arn("ecs", "task-definition/shop:*"), StringEquals={"ecs:CreateAction": "RegisterTaskDefinition"})),
             ("changes the group", allow("codedeploy:UpdateDeploymentGroup", arn("codedeploy", "deploymentgroup:shop/shop")), world.DEPLOY_STATEMENTS[0]),
         ],

@@ -1,0 +1,55 @@
+"""A program outside this project, held by both packs with nothing but their configuration."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from rehearsal import Rehearsal, rehearse
+from tests.policies.judges import PACKS
+
+OUTSIDE = Path(__file__).parent / "outside"
+FAULTS = {
+    "builder deploys": "ci-can-only-hand-over",
+    "any project": "ci-is-trusted-exactly",
+    "open pass": "roles-are-passed-exactly",
+    "open bucket": "handoff-is-private-and-versioned",
+    "polled": "sources-are-never-polled",
+    "no approval": "production-releases-are-approved",
+    "privileged": "containers-are-contained",
+}
+
+
+def held(fault: str = "none", *, pinned: bool = False, packs=None, **more) -> Rehearsal:
+    return rehearse(
+        OUTSIDE, "main", config_overrides={"fault": fault, "pinned": pinned}, on_disk=False, packs=packs or list(PACKS.values()),
+        policy_configs=[OUTSIDE / "least-privilege.yaml", OUTSIDE / "release-safety.yaml"], **more,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("mode", "pinned"), [("preview", False), ("preview", True), ("up", True)])
+def test_a_program_of_somebody_else_is_allowed(mode, pinned):
+    run = held(mode=mode, pinned=pinned)
+
+    assert run.errors == ()
+    assert run.violations == ()
+
+
+@pytest.mark.parametrize(("fault", "policy"), FAULTS.items(), ids=str)
+def test_its_mistakes_are_refused_at_preview(fault, policy):
+    run = held(fault)
+
+    assert policy in {v.policy for v in run.mandatory}
+
+
+def test_a_copied_pack_needs_nothing_of_this_repository(tmp_path):
+    copies = [Path(shutil.copytree(path, tmp_path / name)) for name, path in PACKS.items()]
+    for copy in copies:  # the toolchain's environment is found beside a lock file, which the copy has not
+        (copy / "PulumiPolicy.yaml").write_text("runtime: python\nversion: 1.0.0\n")
+
+    allowed, refused = held(packs=copies, real_analyzers=True), held("no approval", packs=copies, real_analyzers=True)
+
+    assert allowed.violations == ()
+    assert {v.policy for v in refused.mandatory} == {"production-releases-are-approved"}
