@@ -1,18 +1,15 @@
 """AWS in process, and the answers that the emulator does not know, given by the test."""
 
 from contextlib import contextmanager
+from functools import cache
 from types import SimpleNamespace
 
 import boto3
-import botocore.session
 import pytest
-from botocore.loaders import create_loader
 from moto import mock_aws
 
 ACCOUNT = "123456789012"
 REGION = "ap-northeast-1"
-# The service descriptions, read once for all worlds: they are most of the time that a test would take.
-_LOADER = create_loader()
 
 
 def context(milliseconds=60_000):
@@ -20,45 +17,57 @@ def context(milliseconds=60_000):
 
 
 class Emulator:
-    """An empty account; `calls` are those made by clients of the default session, in order."""
+    """An empty account. `calls` are those made in it, in order; every client of the default session meets it."""
 
     def __init__(self):
-        session = botocore.session.Session()
-        session.register_component("data_loader", _LOADER)
-        boto3.setup_default_session(botocore_session=session, region_name=REGION)
         self.calls = []
         self.replies = {}
         self.watchers = {}
-        boto3.DEFAULT_SESSION.events.register("before-call", self._note)
+        self.signed = []
 
-    def _note(self, model, **_):
-        self.calls.append(f"{model.service_model.service_name}:{model.name}")
+    def furnish(self):
+        """Put in it what a test finds there; calls work from here on."""
+
+    def meet(self, model, params):
+        """Note a call and answer it, or leave it to the emulator by None."""
+        key = (model.service_model.service_name, model.name)
+        self.calls.append(":".join(key))
+        for see in self.watchers.get(key, ()):
+            see(params)
+        return self.replies[key](model, params) if key in self.replies else None
 
     def reply(self, service, operation, status, body):
         """Let one AWS call answer `body` from now on (an emulator's gap, or a fault)."""
-        key = (service, operation)
-        if key not in self.replies:
-
-            def answer(model, params, **_):
-                self._note(model)
-                for see in self.watchers.get(key, []):
-                    see(params)
-                return SimpleNamespace(status_code=self.replies[key][0]), self.replies[key][1]
-
-            boto3.DEFAULT_SESSION.events.register_first(f"before-call.{service}.{operation}", answer)
-        self.replies[key] = (status, body)
+        self.replies[service, operation] = lambda *_: (SimpleNamespace(status_code=status), body)
 
     def watch(self, service, operation, see):
         """Show the request of each such call to `see`."""
         self.watchers.setdefault((service, operation), []).append(see)
-        boto3.DEFAULT_SESSION.events.register(f"before-call.{service}.{operation}", lambda params, **_: see(params))
 
-    def watch_signed(self, service, see):
-        boto3.DEFAULT_SESSION.events.register_first(f"before-send.{service}", lambda request, **_: see(request))
+    def client(self, service):
+        """A client for the test itself; kept for all tests, as making one takes longer than a test."""
+        return _client(service)
 
     def fail(self, service, operation, code, status=400, message="no"):
         error = {"Code": code, "Message": message}
         self.reply(service, operation, status, {"Error": error, "ResponseMetadata": {"HTTPStatusCode": status}})
+
+
+_open = []
+
+
+@cache
+def _session():
+    """One session for all tests, which read the service descriptions but once; it asks the open account."""
+    session = boto3.Session(region_name=REGION)
+    session.events.register("before-call", lambda model, params, **_: _open[-1].meet(model, params))
+    session.events.register_first("before-send", lambda request, **_: _open[-1].signed.append(request))
+    return session
+
+
+@cache
+def _client(service):
+    return _session().client(service)
 
 
 @contextmanager
@@ -71,7 +80,11 @@ def opened(kind=Emulator):
         patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
         patch.setenv("AWS_DEFAULT_REGION", REGION)
         patch.setenv("AWS_REGION", REGION)
+        patch.setattr(boto3, "DEFAULT_SESSION", _session())
+        account = kind()
+        _open.append(account)
         try:
-            yield kind()
+            account.furnish()
+            yield account
         finally:
-            boto3.DEFAULT_SESSION = None
+            _open.pop()

@@ -7,7 +7,6 @@ import zipfile
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
-import boto3
 from moto.ecr.models import ecr_backends
 
 from functions import release_gate
@@ -109,24 +108,25 @@ class World(Emulator):
         super().__init__()
         self.answers = []
         self.blobs = {}
-        events = boto3.DEFAULT_SESSION.events
-        for name in ("PutJobSuccessResult", "PutJobFailureResult"):
-            events.register(f"before-call.codepipeline.{name}", self._take_answer)
-        events.register("before-call.ecr.GetDownloadUrlForLayer", self._layer_address)
-        self.s3 = boto3.client("s3")
-        self.ecr = boto3.client("ecr")
-        self.ecs = boto3.client("ecs")
+        self.replies = {
+            ("codepipeline", "PutJobSuccessResult"): self._take_answer,
+            ("codepipeline", "PutJobFailureResult"): self._take_answer,
+            ("ecr", "GetDownloadUrlForLayer"): self._layer_address,
+        }
+        self.s3, self.ecr, self.ecs = self.client("s3"), self.client("ecr"), self.client("ecs")
+
+    def furnish(self):
         self.s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
         for container in ("app", "nginx"):
             self.ecr.create_repository(repositoryName=f"prod/api/{container}")
         self.ecs.create_cluster(clusterName="prod")
         self.put("Template", template())
 
-    def _take_answer(self, model, params, **_):
+    def _take_answer(self, model, params):
         self.answers.append((model.name, json.loads(params["body"])))
         return SimpleNamespace(status_code=200), {}
 
-    def _layer_address(self, params, **_):
+    def _layer_address(self, _, params):
         digest = json.loads(params["body"])["layerDigest"]
         return SimpleNamespace(status_code=200), {"downloadUrl": f"layer://{digest}", "layerDigest": digest}
 
