@@ -1,6 +1,10 @@
 """What runs in Lambda while a release goes through: standard library and boto3, nothing else.
 
-In the order a release meets them: `release_gate` (the pipeline's Verify stage), `smoke_test` (the deployment's
-hook on the test listener), `scaling_guard` (auto scaling while traffic shifts), `notify` (people are told).
-Decisions are pure functions; only the handler modules and `aws`, `images`, `posting` speak to anything.
+In the order a release meets them: `release_gate` (the pipeline's Verify stage), `ecs_deploy` (the Deploy stage of a
+rolling service), `scaling_guard` (auto scaling while traffic shifts), `smoke_test` (the deployment's hook on the test
+listener), `notify` (people are told). Each handler module's docstring lists every AWS call it makes, on what, and the
+environment variables it reads.
+
+Decisions are pure functions in modules of their own (`handoff`, `contract`, `rendering`, `changes`, `messages`,
+`archives`, `strict_json`); `aws`, `images` and `posting` speak to the world.
 """

@@ -336,7 +336,13 @@ class Guard:
     def _write(self, one: Guarded, record: Record, *, overwrite: bool) -> None:
         value = json.dumps(asdict(record))
         try:
-            self._store.put_parameter(Name=one.parameter, Value=value, Type="String", Overwrite=overwrite)
+            self._store.put_parameter(
+                Name=one.parameter,
+                Description=f"What stood before a deployment suspended {one.resource_id}; the scaling guard deletes it",
+                Value=value,
+                Type="String",
+                Overwrite=overwrite,
+            )
         except self._store.exceptions.ParameterAlreadyExists:
             log.info("%s", json.dumps({"service": one.service, "record": "another invocation was first"}))
 

@@ -126,7 +126,7 @@ class Account:
             raise NoSuchParameterError({"Error": {"Code": "ParameterNotFound"}}, "GetParameter")
         return {"Parameter": {"Value": self.parameters[Name]}}
 
-    def put_parameter(self, *, Name, Value, Type, Overwrite):
+    def put_parameter(self, *, Name, Description, Value, Type, Overwrite):
         self._call()
         if Name in self.parameters and not Overwrite:
             raise ParameterThereError({"Error": {"Code": "ParameterAlreadyExists"}}, "PutParameter")
