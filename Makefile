@@ -48,7 +48,7 @@ snapshots: setup ## write tests/snapshots anew from the stacks as they are
 	@$(BIN)/python -m tests.snapshots
 
 docs: setup ## write the generated parts of README.md and docs/ anew
-	@$(BIN)/python -m docs.generate
+	@$(BIN)/python -m docs.generate && $(BIN)/python -m docs.generate_policies
 
 bench: setup ## time the rehearsal against the SDK's plain mocks, 1 to 100 services
 	@$(BIN)/python -m rehearsal.bench

@@ -1,4 +1,4 @@
-"""Every setting in one table, read from the model in `components/settings.py`."""
+"""Every setting in one table, read from the model in `components/settings/`."""
 
 from __future__ import annotations
 

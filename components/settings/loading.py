@@ -1,0 +1,166 @@
+"""From a stack's config to the model, or to one line for every problem."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import pulumi
+from pydantic import ValidationError
+
+from components.settings.stack import Settings
+from components.settings.values import NAMESPACE, Part
+
+
+class SettingsError(Exception):
+    """A stack's settings cannot be used; the text lists every problem, one a line. Raised before any resource."""
+
+    user_error: ClassVar[bool] = True
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        head = "1 setting is wrong" if len(problems) == 1 else f"{len(problems)} settings are wrong"
+        super().__init__("\n".join([f"{head}; nothing was changed:", *(f"  {p}" for p in problems)]))
+
+
+def stack_config() -> dict[str, str]:
+    """The stack's own config as Pulumi passes it on, keys without the project's name."""
+    prefix = f"{pulumi.get_project()}:"
+    return {k.removeprefix(prefix): v for k, v in pulumi.runtime.config.CONFIG.get().items() if k.startswith(prefix)}
+
+
+def load(values: Mapping[str, object]) -> Settings:
+    """The validated settings of a stack.
+
+    Args:
+        values: config keys without the project's name, to values as YAML has them, or as Pulumi passes them on: text,
+            with JSON for lists and objects. `${environment}` in any text becomes the environment's name.
+
+    Raises:
+        SettingsError: with one line for every problem.
+    """
+    parsed = {key: _parsed(value) for key, value in values.items()}
+    environment = parsed.get("environment")
+    try:
+        return Settings.model_validate(_substituted(parsed, environment) if isinstance(environment, str) else parsed)
+    except ValidationError as error:
+        raise SettingsError(list(dict.fromkeys(_messages(error, parsed)))) from None
+
+
+def _parsed(value: object) -> object:
+    if isinstance(value, str) and value[:1] in ("{", "["):
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _substituted(value: object, environment: str) -> Any:
+    if isinstance(value, str):
+        return value.replace("${environment}", environment)
+    if isinstance(value, Mapping):
+        return {k: _substituted(v, environment) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_substituted(v, environment) for v in value]
+    return value
+
+
+def _messages(error: ValidationError, values: Mapping[str, object]) -> Iterable[str]:
+    items = error.errors(include_url=False)
+    deeper = {item["loc"][:n] for item in items for n in range(len(item["loc"]))}
+    for item in items:
+        loc = item["loc"]
+        if item["type"] == "too_short" and loc in deeper:
+            continue  # the list is not empty: its items are wrong, and have their own lines
+        if item["type"] == "contradictions":
+            for key, found, allowed in item["ctx"]["problems"]:
+                yield _message(_key(loc, values, key), found, allowed)
+        elif item["type"] == "missing":
+            yield f"{_key(loc, values)}: nothing stands there; {_described(loc)}; add it to the stack file."
+        elif item["type"] == "extra_forbidden":
+            yield _unknown(loc, values)
+        else:
+            yield _message(_key(loc, values), item["input"], _allowed(item))
+
+
+def _message(key: str, found: object, allowed: str) -> str:
+    text = (
+        "nothing"
+        if found is None
+        else found
+        if isinstance(found, str) and " " in found
+        else json.dumps(found, default=str)
+    )
+    return f"{key}: found {text}; allowed: {allowed}."
+
+
+def _key(loc: Sequence[int | str], values: object, below: str = "") -> str:
+    """`ecs-release:services[api].containers[nginx].ports`: items of a list go by their name where they have one."""
+    out = f"{NAMESPACE}:"
+    for step in loc:
+        if isinstance(step, int):
+            values = values[step] if isinstance(values, list) and step < len(values) else None
+            out += f"[{values['name'] if isinstance(values, dict) and 'name' in values else step}]"
+        else:
+            values = values.get(step) if isinstance(values, Mapping) else None
+            out += step if out.endswith(":") else f".{step}"
+    return f"{out}.{below}" if below and not out.endswith(":") else out + below
+
+
+def _part(loc: Sequence[int | str]) -> type[Part]:
+    """The model that the last step of `loc` belongs to."""
+    part: type[Part] = Settings
+    for step in loc[:-1]:
+        field = next((f for f in part.model_fields.values() if f.alias == step), None)
+        nested = _nested(field.annotation) if field else None
+        part = nested or part
+    return part
+
+
+def _nested(annotation: Any) -> type[Part] | None:
+    if isinstance(annotation, type) and issubclass(annotation, Part):
+        return annotation
+    return next((n for a in getattr(annotation, "__args__", ()) if (n := _nested(a))), None)
+
+
+def _described(loc: Sequence[int | str]) -> str:
+    field = next((f for f in _part(loc).model_fields.values() if f.alias == loc[-1]), None)
+    return (field.description or "it is needed").rstrip(".") if field else "it is needed"
+
+
+def _unknown(loc: Sequence[int | str], values: object) -> str:
+    known = sorted(str(f.alias) for f in _part(loc).model_fields.values())
+    near = difflib.get_close_matches(str(loc[-1]), known, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"known there: {', '.join(known)}."
+    return f"{_key(loc, values)}: no such key; {hint}"
+
+
+_TYPES = {
+    "bool": "true or false", "int": "a whole number", "float": "a number", "string": "text",
+    "model": "an object with keys of its own", "dict": "an object of names and values", "tuple": "a list",
+}  # fmt: skip
+
+
+def _allowed(item: Any) -> str:
+    kind, ctx = item["type"], item.get("ctx", {})
+    if kind == "allowed":
+        return str(ctx.get("allowed", item["msg"]))
+    if kind == "literal_error":
+        return str(ctx["expected"]).replace("'", "")
+    bounds = {
+        "greater_than_equal": ("ge", "{} or more"),
+        "less_than_equal": ("le", "{} or less"),
+        "greater_than": ("gt", "more than {}"),
+        "less_than": ("lt", "less than {}"),
+    }
+    if kind in bounds:
+        limit, words = bounds[kind]
+        return words.format(ctx[limit])
+    if kind == "too_short":
+        return f"{ctx['min_length']} item or more"
+    if kind == "too_long":
+        return f"{ctx['max_length']} items or fewer"
+    return next((text for prefix, text in _TYPES.items() if kind.startswith(prefix)), str(item["msg"]))

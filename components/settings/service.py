@@ -1,0 +1,335 @@
+"""One service of a stack, the unit of a release, and its parts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from components.settings.environment import Capacity, Secret, capacity_contradictions
+from components.settings.values import (
+    Action,
+    Architecture,
+    Contradiction,
+    FunctionArn,
+    HostName,
+    LogRetentionDays,
+    Name,
+    Part,
+    Path,
+    Percent,
+    Port,
+    Repository,
+    Strategy,
+    Uuid,
+    repeated,
+    text,
+)
+
+_FARGATE_MEMORY = {
+    256: (512, 1024, 2048),
+    512: tuple(range(1024, 4097, 1024)),
+    1024: tuple(range(2048, 8193, 1024)),
+    2048: tuple(range(4096, 16385, 1024)),
+    4096: tuple(range(8192, 30721, 1024)),
+    8192: tuple(range(16384, 61441, 4096)),
+    16384: tuple(range(32768, 122881, 8192)),
+}  # CPU units -> MiB (Amazon ECS developer guide, "Task CPU and memory" for Fargate)
+
+
+class HealthCheck(Part):
+    """The load balancer's health check of a task."""
+
+    path: Path = "/"
+    """Path that is asked for."""
+    interval_seconds: int = Field(default=10, ge=5, le=300)
+    """Seconds between two checks of one task."""
+    timeout_seconds: int = Field(default=5, ge=2, le=120)
+    """Seconds after which a check has failed; below the interval."""
+    healthy_threshold: int = Field(default=2, ge=2, le=10)
+    """Checks that succeed in a row until a task is healthy."""
+    unhealthy_threshold: int = Field(default=3, ge=2, le=10)
+    """Checks that fail in a row until a task is unhealthy."""
+    matcher: Annotated[str, text(r"[2-4]\d\d(-[2-4]\d\d)?(,[2-4]\d\d(-[2-4]\d\d)?)*", "HTTP codes such as 200-299")] = (
+        "200-299"
+    )
+    """HTTP codes of success."""
+
+    def contradictions(self) -> Iterable[Contradiction]:
+        """A check ends before the next begins."""
+        if self.timeout_seconds >= self.interval_seconds:
+            yield (
+                "timeoutSeconds",
+                self.timeout_seconds,
+                f"less than intervalSeconds ({self.interval_seconds})",
+            )
+
+
+class SmokeCheck(Part):
+    """One question that the smoke test asks the new tasks before anyone meets them."""
+
+    path: Path
+    """Path that is asked for through the test listener."""
+    status: int = Field(default=200, ge=200, le=599)
+    """HTTP status that is expected; redirects are not followed."""
+    contains: str | None = None
+    """Text that the body has to contain."""
+    max_millis: int | None = Field(default=None, ge=1, le=60_000)
+    """Milliseconds that the answer may take."""
+
+
+class SmokeTest(Part):
+    """The hook that asks the new tasks through the test listener (blue/green only)."""
+
+    checks: tuple[SmokeCheck, ...] = ()
+    """What is asked; without any, the path of the load balancer's health check."""
+    seconds: int = Field(default=60, ge=1, le=840)
+    """Seconds for which failing checks are tried again."""
+
+
+class ServiceLoadBalancer(Part):
+    """The load balancer in front of one service."""
+
+    container: Name
+    """Container that receives the traffic."""
+    port: Port
+    """That container's port."""
+    health_check: HealthCheck = HealthCheck()
+    """How the load balancer knows a healthy task."""
+    host_name: HostName | None = None
+    """Name that the certificate is for, by which the smoke test asks; needed beside a certificate."""
+    smoke_test: SmokeTest = SmokeTest()
+    """What is asked of new tasks before they get traffic."""
+    deregistration_delay_seconds: int = Field(default=30, ge=0, le=3600)
+    """Seconds in which a task that leaves may finish its requests."""
+
+
+class ServiceGitHub(Part):
+    """The GitHub repository whose workflow hands over this service."""
+
+    repository: Repository
+    """OWNER/REPOSITORY."""
+    owner_id: int | None = Field(default=None, ge=1)
+    """The owner's numeric id; repositories made after 2026-07-15 name it in their tokens."""
+    repository_id: int | None = Field(default=None, ge=1)
+    """The repository's numeric id, given together with the owner's."""
+
+    def contradictions(self) -> Iterable[Contradiction]:
+        """Both ids or none."""
+        if (self.owner_id is None) != (self.repository_id is None):
+            missing = "ownerId" if self.owner_id is None else "repositoryId"
+            yield missing, None, "ownerId and repositoryId together, or neither"
+
+
+class ServiceCircleCi(Part):
+    """The CircleCI project that hands over this service."""
+
+    project_id: Uuid
+    """The project's id."""
+    vcs_origin: Annotated[str, text(r"[a-z0-9.-]+/[A-Za-z0-9._/-]+", "such as github.com/OWNER/REPOSITORY")]
+    """Repository as CircleCI's token names it."""
+
+
+class ServiceCi(Part):
+    """Who hands over this service; at least one."""
+
+    github: ServiceGitHub | None = None
+    """A GitHub Actions workflow."""
+    circleci: ServiceCircleCi | None = None
+    """A CircleCI project."""
+
+    def contradictions(self) -> Iterable[Contradiction]:
+        """Somebody hands over."""
+        if self.github is None and self.circleci is None:
+            yield "", "neither github nor circleci", "at least one of the two"
+
+
+class ContainerHealthCheck(Part):
+    """The check that ECS runs inside the container."""
+
+    command: tuple[str, ...] = Field(min_length=1)
+    """CMD with its words, or CMD-SHELL with one line."""
+    interval_seconds: int = Field(default=10, ge=5, le=300)
+    """Seconds between two checks."""
+    timeout_seconds: int = Field(default=5, ge=2, le=60)
+    """Seconds after which a check has failed."""
+    retries: int = Field(default=3, ge=1, le=10)
+    """Failures in a row until the container is unhealthy."""
+    start_period_seconds: int = Field(default=30, ge=0, le=300)
+    """Seconds after the start in which failures do not count."""
+
+    def contradictions(self) -> Iterable[Contradiction]:
+        """The command says how it is run."""
+        if self.command[0] not in ("CMD", "CMD-SHELL"):
+            yield "command", list(self.command), "CMD or CMD-SHELL as the first word"
+
+
+class Container(Part):
+    """One container of a task; its image comes from CI, everything else from here."""
+
+    name: Name
+    """Name of the container, of its repository and in the hand-off; `cache` is taken."""
+    ports: tuple[Port, ...] = ()
+    """Ports it listens on."""
+    cpu: int | None = Field(default=None, ge=0)
+    """CPU units reserved for it, of the service's."""
+    memory: int | None = Field(default=None, ge=6)
+    """MiB after which it is killed, of the service's."""
+    environment: dict[str, str] = Field(default_factory=dict)
+    """Plain variables; nothing secret."""
+    secrets: dict[str, Secret] = Field(default_factory=dict)
+    """Variables whose values ECS reads from SSM or Secrets Manager."""
+    command: tuple[str, ...] = ()
+    """Command instead of the image's own."""
+    user: Annotated[str, text(r"[a-z0-9_-]+(:[a-z0-9_-]+)?", "a user or uid, with :group if needed")] | None = None
+    """User instead of the image's own."""
+    readonly_root_filesystem: bool = True
+    """Whether the container's own files are read-only."""
+    writable_paths: tuple[Path, ...] = ()
+    """Directories that are writable all the same: empty at the start, gone with the task."""
+    stop_timeout_seconds: int = Field(default=30, ge=2, le=120)
+    """Seconds between SIGTERM and SIGKILL; a Spot task has two minutes."""
+    health_check: ContainerHealthCheck | None = None
+    """The check that ECS runs inside the container."""
+
+    def contradictions(self) -> Iterable[Contradiction]:
+        """A name of its own, and no variable given twice."""
+        if self.name == "cache":
+            yield "name", self.name, "another name: `cache` is the build cache's repository"
+        for variable in sorted(self.environment.keys() & self.secrets.keys()):
+            yield (
+                f"secrets.{variable}",
+                variable,
+                "a variable stands in environment or in secrets, not in both",
+            )
+        yield from repeated("ports", map(str, self.ports), "port")
+
+
+class Scaling(Part):
+    """Target tracking of the number of tasks."""
+
+    cpu_percent: Percent | None = 60
+    """Average CPU use to hold."""
+    memory_percent: Percent | None = None
+    """Average memory use to hold."""
+    scale_in_cooldown_seconds: int = Field(default=300, ge=0, le=3600)
+    """Seconds between two steps down."""
+    scale_out_cooldown_seconds: int = Field(default=60, ge=0, le=3600)
+    """Seconds between two steps up."""
+
+
+class Permission(Part):
+    """What the application itself may do in AWS, on its task role."""
+
+    sid: Annotated[str, text(r"[A-Za-z0-9]+", "letters and digits")]
+    """Why, as a statement id."""
+    actions: tuple[Action, ...] = Field(min_length=1)
+    """Exact actions."""
+    resources: tuple[
+        Annotated[
+            str,
+            text(
+                r"arn:aws[a-z-]*:[a-z0-9-]+:[a-z0-9-]*:(\d{12})?:[^*?\s]+(/\*)?",
+                "an ARN, at most its end a /*",
+            ),
+        ],
+        ...,
+    ] = Field(min_length=1)
+    """Exact resources."""
+
+
+class Hooks(Part):
+    """The service's own functions in a deployment's life cycle (blue/green only)."""
+
+    before_install: FunctionArn | None = None
+    """Before the new tasks start; its failure stops the deployment."""
+    after_allow_traffic: FunctionArn | None = None
+    """After the traffic has shifted; its failure rolls back."""
+
+
+class Service(Part):
+    """One ECS service: the unit of a release."""
+
+    name: Name
+    """Name of the service."""
+    cpu: Literal[256, 512, 1024, 2048, 4096, 8192, 16384] = 256
+    """CPU units of a task (1,024 are one vCPU)."""
+    memory: int = 512
+    """MiB of a task; Fargate allows certain values for each cpu."""
+    desired: int = Field(default=1, ge=0, le=5000)
+    """Tasks before auto scaling has had a say."""
+    min: int = Field(default=1, ge=0, le=5000)
+    """Tasks at the least."""
+    max: int = Field(default=4, ge=1, le=5000)
+    """Tasks at the most."""
+    strategy: Strategy = "blue-green"
+    """blue-green (CodeDeploy) or rolling (ECS with its circuit breaker)."""
+    capacity: tuple[Capacity, ...] | None = None
+    """Capacity provider strategy instead of the stack's."""
+    architecture: Architecture | None = None
+    """Instead of the stack's."""
+    log_retention_days: LogRetentionDays | None = None
+    """Instead of the stack's."""
+    load_balancer: ServiceLoadBalancer | None = None
+    """Needed by blue-green; a rolling service may go without."""
+    hooks: Hooks = Hooks()
+    """Functions of your own in the deployment's life cycle."""
+    scaling: Scaling = Scaling()
+    """How the number of tasks follows the load between min and max."""
+    containers: tuple[Container, ...] = Field(min_length=1, max_length=10)
+    """The task's containers."""
+    ci: ServiceCi
+    """Who hands over this service."""
+    permissions: tuple[Permission, ...] = ()
+    """What the application may do in AWS."""
+
+    @property
+    def container_names(self) -> tuple[str, ...]:
+        """Names of the task's containers, in their order."""
+        return tuple(c.name for c in self.containers)
+
+    def contradictions(self) -> Iterable[Contradiction]:
+        """What AWS or common sense refuses within one service."""
+        yield from repeated("containers", (c.name for c in self.containers), "container")
+        yield from repeated("permissions", (p.sid for p in self.permissions), "permission")
+        ports = Counter(p for c in self.containers for p in set(c.ports))
+        for port in sorted(p for p, times in ports.items() if times > 1):
+            yield (
+                "containers",
+                port,
+                "a port belongs to one container: those of a task share one network address",
+            )
+        if self.min > self.max:
+            yield "min", self.min, f"at most max ({self.max})"
+        elif not self.min <= self.desired <= self.max:
+            yield "desired", self.desired, f"between min ({self.min}) and max ({self.max})"
+        if self.memory not in _FARGATE_MEMORY[self.cpu]:
+            sizes = ", ".join(map(str, _FARGATE_MEMORY[self.cpu]))
+            yield "memory", self.memory, f"for cpu {self.cpu}: {sizes} MiB"
+        for key, total in (("cpu", self.cpu), ("memory", self.memory)):
+            reserved = sum(getattr(c, key) or 0 for c in self.containers)
+            if reserved > total:
+                yield "containers", f"{key} {reserved} in all", f"at most the service's {key} ({total})"
+        if self.capacity is not None:
+            yield from capacity_contradictions("capacity", self.capacity)
+        yield from self._traffic_contradictions()
+
+    def _traffic_contradictions(self) -> Iterable[Contradiction]:
+        balancer = self.load_balancer
+        if balancer is None:
+            if self.strategy == "blue-green":
+                yield (
+                    "loadBalancer",
+                    None,
+                    "blue-green shifts traffic at a load balancer: give one, or strategy rolling",
+                )
+            return
+        container = next((c for c in self.containers if c.name == balancer.container), None)
+        if container is None:
+            names = ", ".join(c.name for c in self.containers)
+            yield "loadBalancer.container", balancer.container, f"one of the service's containers: {names}"
+        elif balancer.port not in container.ports:
+            listed = ", ".join(map(str, container.ports)) or "none"
+            yield "loadBalancer.port", balancer.port, f"one of the ports of {container.name}: {listed}"

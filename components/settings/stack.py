@@ -1,0 +1,134 @@
+"""Everything a stack says, in one model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from components.naming import Names
+from components.settings.environment import (
+    Alarms,
+    Capacity,
+    Ci,
+    Deployment,
+    LoadBalancer,
+    Network,
+    Notifications,
+    capacity_contradictions,
+)
+from components.settings.service import Service
+from components.settings.values import (
+    NAMESPACE,
+    AccountId,
+    Architecture,
+    Contradiction,
+    Environment,
+    LogRetentionDays,
+    Part,
+    Region,
+    TrailName,
+    repeated,
+    text,
+)
+
+
+class Settings(Part):
+    """Everything a stack says."""
+
+    environment: Environment
+    """Name of the environment, in front of every name."""
+    account: AccountId
+    """AWS account that the stack may change; the provider refuses any other."""
+    region: Region = "ap-northeast-1"
+    """AWS region."""
+    production: bool = False
+    """Whether people depend on this environment."""
+    approval: Literal["none", "required"] = "none"
+    """Whether a person says yes between the release gate and the deployment."""
+    approval_timeout_minutes: int = Field(default=1440, ge=5, le=86_400)
+    """Minutes after which a release that nobody approved fails."""
+    trigger: Literal["cloudtrail", "s3-events"] = "cloudtrail"
+    """How the hand-off's arrival is noticed."""
+    trail: TrailName = "create"
+    """create, or the name of an existing trail that logs the hand-off bucket's write data events."""
+    execution_mode: Literal["SUPERSEDED", "QUEUED", "PARALLEL"] = "SUPERSEDED"
+    """What a pipeline does with a hand-off that comes while an earlier one is under way."""
+    architecture: Architecture = "ARM64"
+    """CPU architecture of the tasks."""
+    log_retention_days: LogRetentionDays = 30
+    """Days that CloudWatch keeps logs."""
+    scan_threshold: Literal["CRITICAL", "HIGH", "MEDIUM", "LOW", "NONE"] = "CRITICAL"
+    """Lowest severity of a scan finding that the release gate refuses; NONE reports only."""
+    scan_unsupported: Literal["allow", "refuse"] = "allow"
+    """What the release gate does with an image that ECR cannot scan."""
+    stand_in_image: Annotated[str, text(r"[a-z0-9][a-z0-9./_:@-]+", "an image URI")] = (
+        "public.ecr.aws/docker/library/python:3.13-alpine"
+    )
+    """Image with Python 3 that a service runs until its first release."""
+    network: Network
+    """Where tasks and load balancers stand."""
+    load_balancer: LoadBalancer = LoadBalancer()
+    """What the load balancers of all services share."""
+    capacity: tuple[Capacity, ...]
+    """Capacity provider strategy of every service that has none of its own."""
+    deployment: Deployment = Deployment()
+    """How blue/green shifts traffic."""
+    alarms: Alarms = Alarms()
+    """When a release rolls back by itself."""
+    notifications: Notifications = Notifications()
+    """Who is told."""
+    ci: Ci
+    """Which CI may hand over, and from where in a repository."""
+    services: tuple[Service, ...] = Field(min_length=1)
+    """The services of the stack."""
+
+    @property
+    def names(self) -> Names:
+        """Physical names and ARNs of this stack."""
+        return Names(environment=self.environment, account=self.account, region=self.region)
+
+    def contradictions(self) -> Iterable[Contradiction]:
+        """What the stack's parts say against each other."""
+        yield from repeated("services", (s.name for s in self.services), "service")
+        yield from capacity_contradictions("capacity", self.capacity)
+        if self.load_balancer.exposure == "internal" and any(
+            c == "0.0.0.0/0" for c in self.load_balancer.allowed_cidrs
+        ):
+            yield (
+                "loadBalancer.allowedCidrs",
+                "0.0.0.0/0",
+                "ranges of your networks: the load balancers are internal",
+            )
+        for service in self.services:
+            for key, found, allowed in self._service_contradictions(service):
+                yield f"services[{service.name}].{key}".rstrip("."), found, allowed
+
+    def _service_contradictions(self, service: Service) -> Iterable[Contradiction]:
+        capacity = service.capacity or self.capacity
+        if self.production and capacity and all(c.provider == "FARGATE_SPOT" for c in capacity):
+            allowed = (
+                "a FARGATE item with a base of 1 or more: Spot has no fallback, and this environment is production"
+            )
+            yield "capacity", "FARGATE_SPOT only", allowed
+        if self.execution_mode == "PARALLEL" and service.strategy == "blue-green":
+            yield (
+                "strategy",
+                "blue-green under executionMode PARALLEL",
+                ("executionMode SUPERSEDED or QUEUED: a deployment group runs one deployment at a time"),
+            )
+        for kind, name, most in self.names.service(service.name).limited():
+            if len(name) > most:
+                yield (
+                    "name",
+                    service.name,
+                    (f"a shorter name: the {kind} would be {name}, {len(name)} characters, and AWS allows {most}"),
+                )
+        if self.load_balancer.certificate_arn and service.strategy == "blue-green":
+            balancer = service.load_balancer
+            if balancer is not None and balancer.host_name is None:
+                yield "loadBalancer.hostName", None, "the name that the certificate is for: the smoke test asks by it"
+        for ci in ("github", "circleci"):
+            if getattr(service.ci, ci) is not None and getattr(self.ci, ci) is None:
+                yield f"ci.{ci}", "a project of its own", f"only beside the stack's {NAMESPACE}:ci.{ci}"

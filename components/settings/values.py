@@ -1,0 +1,143 @@
+"""Kinds of value, and what every part of the settings has in common."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+
+NAMESPACE = "ecs-release"
+
+Contradiction = tuple[str, object, str]
+"""(key below the part, what was found, what is allowed)"""
+
+
+@dataclass(frozen=True)
+class Check:
+    """A condition on a value, with the words that say what is allowed."""
+
+    holds: Callable[[Any], object]
+    allowed: str
+
+    def __call__(self, value: Any) -> Any:
+        """The value itself, or pydantic's error with the words."""
+        if not self.holds(value):
+            raise PydanticCustomError("allowed", "{allowed}", {"allowed": self.allowed})
+        return value
+
+
+def text(pattern: str, allowed: str) -> AfterValidator:
+    """Text that a regular expression matches as a whole."""
+    return AfterValidator(Check(re.compile(pattern).fullmatch, allowed))
+
+
+def _is_ipv4_range(value: str) -> bool:
+    try:
+        IPv4Network(value)
+    except ValueError:
+        return False
+    return "/" in value
+
+
+_LOG_RETENTION_DAYS = (
+    1,
+    3,
+    5,
+    7,
+    14,
+    30,
+    60,
+    90,
+    120,
+    150,
+    180,
+    365,
+    400,
+    545,
+    731,
+    1096,
+    1827,
+    2192,
+    2557,
+    2922,
+    3288,
+    3653,
+)  # fmt: skip  (CloudWatch Logs API, PutRetentionPolicy, retentionInDays)
+
+
+Name = Annotated[
+    str,
+    text(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", "lower-case letters, digits and single hyphens, a letter first"),
+]
+Environment = Annotated[
+    str,
+    # No hyphen: `dev-1` + `api` and `dev` + `1-api` would be one name.
+    text(r"[a-z][a-z0-9]*", "lower-case letters and digits without a hyphen, a letter first, such as dev1"),
+]
+AccountId = Annotated[str, text(r"\d{12}", "twelve digits, in quotes")]
+Region = Annotated[str, text(r"[a-z]{2}(-[a-z]+)+-\d", "an AWS region such as ap-northeast-1")]
+Cidr = Annotated[str, AfterValidator(Check(_is_ipv4_range, "an IPv4 range such as 10.0.0.0/16, its host bits zero"))]
+VpcId = Annotated[str, text(r"vpc-[0-9a-f]{8,17}", "a VPC id such as vpc-0a1b2c3d4e5f60718")]
+SubnetId = Annotated[str, text(r"subnet-[0-9a-f]{8,17}", "a subnet id such as subnet-0a1b2c3d4e5f60718")]
+CertificateArn = Annotated[
+    str,
+    text(
+        r"arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/[0-9a-f-]+",
+        "the ARN of an ACM certificate in the region",
+    ),
+]
+Uuid = Annotated[str, text(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "a UUID in lower case")]
+Repository = Annotated[str, text(r"[A-Za-z0-9-]+/[A-Za-z0-9._-]+", "OWNER/REPOSITORY")]
+Email = Annotated[str, text(r"[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address")]
+HostName = Annotated[str, text(r"[a-z0-9-]+(\.[a-z0-9-]+)+", "a host name such as api.example.com")]
+FunctionArn = Annotated[
+    str, text(r"arn:aws[a-z-]*:lambda:[a-z0-9-]+:\d{12}:function:[A-Za-z0-9_-]+", "the ARN of a Lambda function")
+]
+Path = Annotated[str, text(r"/[^\s?#]*", "a path that begins with /")]
+Action = Annotated[str, text(r"[a-z0-9-]+:[A-Za-z]+", "one action without a wildcard, such as dynamodb:GetItem")]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Percent = Annotated[float, Field(gt=0, le=100)]
+LogRetentionDays = Annotated[
+    int,
+    AfterValidator(Check(_LOG_RETENTION_DAYS.__contains__, f"one of {', '.join(map(str, _LOG_RETENTION_DAYS))} days")),
+]
+Architecture = Literal["ARM64", "X86_64"]
+Strategy = Literal["blue-green", "rolling"]
+TrailName = Annotated[str, StringConstraints(min_length=3, max_length=128)]
+
+
+class Part(BaseModel):
+    """A part of the settings: keys in camelCase, unknown keys refused, values never changed afterwards."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        extra="forbid",
+        frozen=True,
+        populate_by_name=False,
+        use_attribute_docstrings=True,
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        problems = list(self.contradictions())
+        if problems:
+            raise PydanticCustomError("contradictions", "contradictions", {"problems": problems})
+        return self
+
+    def contradictions(self) -> Iterable[Contradiction]:
+        """What the parts say against each other, as (key below this part, what was found, what is allowed)."""
+        return ()
+
+
+def repeated(key: str, names: Iterable[str], kind: str) -> Iterable[Contradiction]:
+    """A name that stands more than once."""
+    for name, times in Counter(names).items():
+        if times > 1:
+            yield key, name, f"each {kind} has a name of its own, and {name} stands there {times} times"
