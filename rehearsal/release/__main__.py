@@ -51,11 +51,14 @@ def _run(options: argparse.Namespace, started: float) -> int:
         raise UsageError(f"say which stack: --stack NAME; there is {has or 'none'}")
     if options.handoff is not None and len(options.service) != 1:
         raise UsageError("--handoff is one service's; say which by --service NAME")
+    if options.permissions and (options.service or options.handoff or options.fail_at):
+        raise UsageError("--permissions goes through every service and step; leave --service, --handoff, --fail-at out")
+    overrides = dict(_pair(text) for text in options.config)
     try:
         handoff = options.handoff.read_bytes() if options.handoff is not None else None
     except OSError as error:
         raise UsageError(f"--handoff {options.handoff} cannot be read ({error.strerror})") from None
-    run = rehearse(options.project, options.stack, "up", packs=[])
+    run = rehearse(options.project, options.stack, "up", config_overrides=overrides, packs=[])
     if run.errors:
         said = "; ".join(diagnostic.message.splitlines()[0] for diagnostic in run.errors)
         raise UsageError(f"stack {options.stack} cannot be rehearsed ({said}); mend it with make rehearse first")
@@ -65,9 +68,19 @@ def _run(options: argparse.Namespace, started: float) -> int:
     return _release(options, run, handoff, started)
 
 
+def _pair(text: str) -> tuple[str, str]:
+    from rehearsal import UsageError  # noqa: PLC0415
+
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise UsageError(f"--config {text!r} is not KEY=VALUE")
+    return key, value
+
+
 def _release(options: argparse.Namespace, run: Rehearsal, handoff: bytes | None, started: float) -> int:
     from . import report  # noqa: PLC0415
     from .ci import HandoffFailedError  # noqa: PLC0415
+    from .reasons import stale, unexplained  # noqa: PLC0415
 
     paint = report.Paint(on=sys.stdout.isatty() if options.color is None else options.color)
     try:
@@ -81,9 +94,7 @@ def _release(options: argparse.Namespace, run: Rehearsal, handoff: bytes | None,
         unused = outcomes[0].granted - used
     right = all(o.ok for o in outcomes)
     if unused is not None:
-        from .reasons import unexplained  # noqa: PLC0415
-
-        right = right and not unexplained(unused)
+        right = right and not unexplained(unused) and not stale(outcomes[0].granted, unused)
     if options.json:
         sys.stdout.write(report.for_machines(outcomes, unused))
         return RIGHT if right else WRONG
@@ -92,7 +103,7 @@ def _release(options: argparse.Namespace, run: Rehearsal, handoff: bytes | None,
             sys.stdout.write(paint.bold(f"\n{outcome.step or 'a release that goes well'}\n"))
         sys.stdout.write(report.ending(outcome, paint))
     if unused is not None:
-        sys.stdout.write("\n" + report.grants(unused, paint))
+        sys.stdout.write("\n" + report.grants(outcomes[0].granted, unused, paint))
     spent = f"{time.perf_counter() - started:.1f} s"
     verdict = paint.good("Everything is as it must be.") if right else paint.bad("Something is wrong.")
     sys.stdout.write(f"\n{verdict} {paint.dim(spent)}\n")
@@ -106,12 +117,20 @@ def _outcomes(
 
     approve = _yes if options.yes or options.permissions else _asked
     if not options.permissions:
-        step = options.fail_at
-        return [rehearse_release(run, services=options.service, handoff=handoff, step=step, approve=approve, tell=tell)]
+        outcome = rehearse_release(
+            run,
+            services=options.service,
+            handoff=handoff,
+            step=options.fail_at,
+            first_release=options.first_release,
+            approve=approve,
+            tell=tell,
+        )
+        return [outcome]
     out = []
     for step in (None, *STEPS):
         try:
-            out.append(rehearse_release(run, services=options.service, step=step, approve=approve))
+            out.append(rehearse_release(run, step=step, approve=approve))
         except StepError:
             continue  # this stack has nothing that could fail so
     return out
@@ -162,11 +181,20 @@ def _parser() -> argparse.ArgumentParser:
         "--handoff", type=Path, metavar="FILE", help="hand over this imagedefinitions.json.zip in place of CI's script"
     )
     parser.add_argument("--fail-at", choices=STEPS, metavar="STEP", help=f"make it fail: {', '.join(STEPS)}")
+    parser.add_argument("--first-release", action="store_true", help="nothing was ever released before")
     parser.add_argument("--yes", action="store_true", help="approve without asking")
     parser.add_argument(
         "--permissions",
         action="store_true",
         help="rehearse every way a release can go, and list what the roles are allowed and never did",
+    )
+    parser.add_argument(
+        "-c",
+        "--config",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a configuration value that stands over the stack's file, may be repeated",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument(

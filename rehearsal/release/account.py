@@ -7,8 +7,11 @@ Every call of a role's session is noted and judged before the emulator sees it. 
 from __future__ import annotations
 
 import functools
+import hashlib
+import io
 import json
 import os
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -21,7 +24,7 @@ from moto import mock_aws
 from moto.applicationautoscaling.models import applicationautoscaling_backends
 from moto.ecs.models import ecs_backends
 
-from . import requests
+from . import registry, requests
 from .declared import Declared, Service
 from .permissions import Call, Permissions
 
@@ -56,14 +59,19 @@ class Account:
         self._sessions: dict[str, Any] = {}
         self._clients: dict[tuple[str, str], Any] = {}
         self._deployments: dict[str, str] = {}
+        self.live_before: dict[str, str] = {}
+        """Services and the revision (`family:number`) that they run before anything is released."""
         self._own = self._session(self._assumed("arn:aws:iam::" + declared.account + ":role/rehearsal"))
 
     # ------------------------------------------------------------ who calls
 
+    @functools.cached_property
+    def _sts(self) -> Any:
+        return _session({}, self.declared.region).client("sts")
+
     def _assumed(self, role: str) -> dict[str, str]:
         """Credentials of a role: the emulator puts what is done with them into the role's account."""
-        sts = _session({}, self.declared.region).client("sts")
-        said = sts.assume_role(RoleArn=role, RoleSessionName="rehearsal")["Credentials"]
+        said = self._sts.assume_role(RoleArn=role, RoleSessionName="rehearsal")["Credentials"]
         return {
             "aws_access_key_id": said["AccessKeyId"],
             "aws_secret_access_key": said["SecretAccessKey"],
@@ -159,6 +167,11 @@ class Account:
         found: dict[str, Any] = self.client("ecs").describe_services(cluster=service.cluster, services=[service.base])
         return dict(found["services"][0])
 
+    def subscribers(self, topic: str) -> list[str]:
+        """Who reads a topic, as far as the stack declares it."""
+        subscriptions = self.declared.inputs("aws:sns/topicSubscription:TopicSubscription")
+        return [s["endpoint"] for s in subscriptions if s["topic"] == topic]
+
     def emulated_service(self, service: Service) -> Any:
         """The emulator's own record of the service, whose deployments are played here."""
         backend = ecs_backends[self.declared.account][self.declared.region]
@@ -172,8 +185,8 @@ class Account:
         state: Any = target.suspended_state or {}
         return {kind: bool(state.get(kind)) for kind in kinds}
 
-    def fill(self) -> None:
-        """Put in the account what the stack declares."""
+    def fill(self, *, first_release: bool) -> None:
+        """Put in the account what the stack declares, and what an earlier release left unless this is the first."""
         self._buckets()
         self._repositories()
         for cluster in self.declared.inputs("aws:ecs/cluster:Cluster"):
@@ -183,7 +196,11 @@ class Account:
         for service in self.declared.services.values():
             bucket, key = service.template_at
             self.client("s3").put_object(Bucket=bucket, Key=key, Body=service.template)
-            self._service(service)
+            revision = self._first_revision(service)
+            if not first_release:
+                revision = self._earlier_release(service)
+            self.live_before[service.name] = revision.rpartition("/")[2]
+            self._service(service, revision)
 
     def _buckets(self) -> None:
         s3 = self.client("s3")
@@ -206,9 +223,10 @@ class Account:
                 imageScanningConfiguration=repository.get("imageScanningConfiguration", {}),
             )
 
-    def _service(self, service: Service) -> None:
-        ecs, first, given = self.client("ecs"), service.first_revision, service.ecs
-        revision = ecs.register_task_definition(
+    def _first_revision(self, service: Service) -> str:
+        """What Pulumi registers: the stand-in that runs until the first release."""
+        first = service.first_revision
+        said = self.client("ecs").register_task_definition(
             family=first["family"],
             taskRoleArn=first["taskRoleArn"],
             executionRoleArn=first["executionRoleArn"],
@@ -222,7 +240,27 @@ class Account:
             },
             containerDefinitions=json.loads(first["containerDefinitions"]),
             volumes=[{"name": volume["name"]} for volume in first.get("volumes", [])],
-        )["taskDefinition"]["taskDefinitionArn"]
+        )
+        return str(said["taskDefinition"]["taskDefinitionArn"])
+
+    def _earlier_release(self, service: Service) -> str:
+        """A revision of the same template with images of an earlier commit."""
+        host = f"{self.declared.account}.dkr.ecr.{self.declared.region}.amazonaws.com"
+        commit = hashlib.sha256(f"before {service.base}".encode()).hexdigest()[:40]
+        tag = f"{service.contract['environment']}-{commit}"
+        uris = {}
+        for container, given in service.contract["containers"].items():
+            digest = registry.push(self.client("ecr"), given["repository"], tag)
+            uris[container] = f"{host}/{given['repository']}@{digest}"
+        with zipfile.ZipFile(io.BytesIO(service.template)) as archive:
+            definition = json.loads(archive.read("taskdef.json"))
+        for container in definition["containerDefinitions"]:
+            container["image"] = uris.get(container["name"], container["image"])
+        said = self.client("ecs").register_task_definition(**definition)
+        return str(said["taskDefinition"]["taskDefinitionArn"])
+
+    def _service(self, service: Service, revision: str) -> None:
+        ecs, given = self.client("ecs"), service.ecs
         controller = given["deploymentController"]["type"]
         names = {"cluster": service.cluster, "service": service.base}
         ecs.create_service(
@@ -251,6 +289,8 @@ class Account:
             ScalableDimension=service.scaling["scalableDimension"],
             MinCapacity=service.scaling["minCapacity"],
             MaxCapacity=service.scaling["maxCapacity"],
+            # Somebody switched scheduled scaling off before; whatever a release does, this stays.
+            SuspendedState={"ScheduledScalingSuspended": True},
         )
 
     def keep_secret(self, reference: str, value: str) -> None:

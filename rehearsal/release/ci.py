@@ -7,7 +7,6 @@ the emulated account and as CI's role.
 from __future__ import annotations
 
 import ast
-import hashlib
 import json
 import os
 import shutil
@@ -23,15 +22,12 @@ from typing import Any, Final
 
 from botocore import xform_name  # type: ignore[import-untyped]
 
+from . import registry
 from .account import Account
 from .declared import CI, NotDeclaredError, Service
 from .timeline import Timeline
 
 _SCRIPT = Path(__file__).parents[2] / "ci" / "handoff.sh"
-PLATFORMS: Final = ("linux/amd64", "linux/arm64")
-MACHINES: Final = {"ARM64": "linux/arm64", "X86_64": "linux/amd64"}
-INDEX: Final = "application/vnd.oci.image.index.v1+json"
-MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
 #: Amazon ECR user guide, "IAM permissions for pushing an image"; what buildx calls besides PutImage.
 _UPLOAD: Final = ("BatchCheckLayerAvailability", "InitiateLayerUpload", "UploadLayerPart", "CompleteLayerUpload")
 _PULL: Final = ("BatchGetImage", "GetDownloadUrlForLayer")
@@ -58,9 +54,9 @@ class HandoffFailedError(Exception):
 
 
 class Ci:
-    """CI of one service, in the role that the stack gives it."""
+    """CI of one service, in a role that the stack gives it: the first of them, or the `last`."""
 
-    def __init__(self, account: Account, service: Service, timeline: Timeline) -> None:
+    def __init__(self, account: Account, service: Service, timeline: Timeline, *, last: bool = False) -> None:
         self._account, self._service, self._timeline = account, service, timeline
         names = [f"{account.declared.environment}-{service.name}-ci-{kind}" for kind in ("github", "circleci")]
         roles = [r for r in account.declared.roles.values() if r.purpose == CI and r.name in names]
@@ -68,11 +64,10 @@ class Ci:
             raise NotDeclaredError(
                 f"Service {service.name} has no role for a CI; give it ci.github or ci.circleci, or use --handoff."
             )
-        self.role = roles[0].arn
+        self.role = roles[-1 if last else 0].arn
         self.put: dict[str, Any] = {}
         """What was put: bucket, key, version, size."""
-        self.manifests: dict[str, str] = {}
-        """What was pushed: digests of single manifests, and the platform of each."""
+        self._pushed: dict[str, str] = {}
 
     @property
     def registry(self) -> str:
@@ -158,10 +153,10 @@ class Ci:
         service, command, *options = argv
         given = _options(options)
         if (service, command) == ("ecr", "get-login-password"):
-            self._account.client("ecr", self.role).get_authorization_token()
+            self._ecr.get_authorization_token()
             return "stand-in-password\n"
         if (service, command) == ("ecr", "batch-get-image"):
-            answer = self._account.client("ecr", self.role).batch_get_image(
+            answer = self._ecr.batch_get_image(
                 registryId=given["registry-id"][0],
                 repositoryName=given["repository-name"][0],
                 imageIds=[dict([one.split("=", 1)]) for one in given["image-ids"]],
@@ -200,10 +195,13 @@ class Ci:
         cache = dict(part.split("=", 1) for part in given["cache-to"][0].split(","))
         cache_repository, _, cache_tag = cache["ref"].removeprefix(f"{self.registry}/").rpartition(":")
         self._blobs(cache_repository, _PULL)
-        digest = self.push_manifest(repository, platform)
+        self._blobs(repository, _UPLOAD)
+        text = registry.manifest(repository, platform, str(len(self._pushed)))
+        digest = registry.put(self._ecr, repository, text, registry.MANIFEST)
+        self._pushed[digest] = platform
         self._blobs(cache_repository, _UPLOAD)
-        text = json.dumps({"schemaVersion": 2, "mediaType": MANIFEST, "layers": [{"digest": digest}]})
-        self._put_image(cache_repository, text, MANIFEST, cache_tag)
+        layers = {"schemaVersion": 2, "mediaType": registry.MANIFEST, "layers": [{"digest": digest}]}
+        registry.put(self._ecr, cache_repository, json.dumps(layers), registry.MANIFEST, cache_tag)
         Path(given["metadata-file"][0]).write_text(json.dumps({"containerimage.digest": digest}))
         self._timeline.note("CI", f"builds {repository} for {platform}, pushes it by digest", self.role)
         return "#1 exporting to image\n"
@@ -211,47 +209,14 @@ class Ci:
     def _tag(self, reference: str, sources: Sequence[str]) -> str:
         repository, _, tag = reference.removeprefix(f"{self.registry}/").rpartition(":")
         self._blobs(repository, _PULL)
-        entries = []
-        for source in sources:
-            digest = source.rpartition("@")[2]
-            platform = self.manifests[digest].split("/")
-            entries.append(
-                {
-                    "mediaType": MANIFEST,
-                    "digest": digest,
-                    "size": 500,
-                    "platform": {"os": platform[0], "architecture": platform[1]},
-                }
-            )
-        self.push_index(repository, tag, entries)
+        parts = {digest: self._pushed[digest] for digest in (source.rpartition("@")[2] for source in sources)}
+        registry.put(self._ecr, repository, registry.index(parts), registry.INDEX, tag)
         self._timeline.note("CI", f"tags {repository}:{tag[: tag.rindex('-') + 8]}…", self.role)
         return f"#1 pushing {reference}\n"
 
-    def push_manifest(self, repository: str, platform: str) -> str:
-        """Push one platform's manifest by digest; returns the digest."""
-        layer = f"sha256:{hashlib.sha256(f'{repository} {platform} {len(self.manifests)}'.encode()).hexdigest()}"
-        config = {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": layer, "size": 2}
-        manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": []}
-        self._blobs(repository, _UPLOAD)
-        digest = self._put_image(repository, json.dumps(manifest), MANIFEST)
-        self.manifests[digest] = platform
-        return digest
-
-    def push_index(self, repository: str, tag: str, entries: Sequence[Mapping[str, Any]]) -> str:
-        """Give a tag to an index of manifests; returns its digest."""
-        index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": list(entries)}
-        return self._put_image(repository, json.dumps(index), INDEX, tag)
-
-    def _put_image(self, repository: str, text: str, media: str, tag: str | None = None) -> str:
-        digest = f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
-        self._account.client("ecr", self.role).put_image(
-            repositoryName=repository,
-            imageManifest=text,
-            imageManifestMediaType=media,
-            imageDigest=digest,
-            **({"imageTag": tag} if tag else {}),
-        )
-        return digest
+    @property
+    def _ecr(self) -> Any:
+        return self._account.client("ecr", self.role)
 
     def _blobs(self, repository: str, actions: Sequence[str]) -> None:
         arn = self._account.arn("ecr", f"repository/{repository}")

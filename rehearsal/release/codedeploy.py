@@ -36,6 +36,8 @@ class Deployment:
     error: dict[str, str] = field(default_factory=dict)
     rollback: dict[str, str] = field(default_factory=dict)
     stop_asked: bool = False
+    listed: bool = False
+    """Whether ListDeployments shows it already; a list lags behind the first event."""
     hooks: dict[str, str] = field(default_factory=dict)
     """Executions of hooks: id to what the hook answered, empty until it did."""
 
@@ -111,6 +113,7 @@ class CodeDeploy:
             for d in self.deployments.values()
             if d.info()["applicationName"] == params["applicationName"]
             and d.info()["deploymentGroupName"] == params["deploymentGroupName"]
+            and d.listed
             and d.status in params.get("includeOnlyStatuses", [d.status])
         ]
         return 200, {"deployments": found}
@@ -141,6 +144,7 @@ class CodeDeploy:
         self._account.permissions.assume(role, ("Service", "codedeploy.amazonaws.com"))
         self._timeline.note("CodeDeploy", f"{deployment.id} begins", role)
         self._tell(deployment, "START")
+        deployment.listed = True
         sets = self._look(deployment, role)
         try:
             self._deploy(deployment, app_spec, sets, role)
@@ -291,6 +295,7 @@ class CodeDeploy:
         rollback = None
         if back.get("enabled") and end.trigger in back.get("events", []):
             rollback = self.create(deployment.service, ROLLBACK, {"rollbackTriggeringDeploymentId": deployment.id})
+            rollback.listed = True
             deployment.rollback = {"rollbackDeploymentId": rollback.id}
         word = "is stopped" if end.stopped else "has failed"
         self._timeline.note("CodeDeploy", f"{deployment.id} {word}: {end}", role, trouble=True)

@@ -83,6 +83,8 @@ class CodePipeline:
         self.executions: list[Execution] = []
         self.waiting: list[Execution] = []
         """Started by a rule and not yet run."""
+        self.asked: list[Question] = []
+        """What was published to a topic."""
         self._answers: dict[str, tuple[str, Mapping[str, Any]]] = {}
         bus.start = self.start
         account.players["codepipeline:PutJobSuccessResult"] = lambda p: self._answer("success", p)
@@ -255,7 +257,11 @@ class CodePipeline:
         if question.topic:
             message = {"approval": {"pipelineName": pipeline.name, "customData": question.text}}
             self._account.client("sns", role).publish(TopicArn=question.topic, Message=json.dumps(message))
-            self._timeline.note("CodePipeline", f"asks for approval by {short(question.topic.replace(':', '/'))}", role)
+            self.asked.append(question)
+            name, who = question.topic.rpartition(":")[2], ", ".join(self._account.subscribers(question.topic))
+            self._timeline.note(
+                "CodePipeline", f"asks for approval by the topic {name} ({who or 'nobody reads it'})", role
+            )
         agreed = self._approve(question)
         self._timeline.note("a person", "approves" if agreed else "rejects the release", trouble=not agreed)
         if not agreed:

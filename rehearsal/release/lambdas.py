@@ -16,6 +16,7 @@ import boto3  # type: ignore[import-untyped]
 
 from .account import Account
 from .declared import Function, NotDeclaredError
+from .timeline import Timeline
 
 _KEPT: Final[tuple[str, ...]] = ("PATH", "HOME", "TMPDIR", "LANG", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")
 #: Lambda developer guide, "Giving Lambda functions access to resources in an Amazon VPC": what Lambda calls for it.
@@ -42,15 +43,18 @@ class Lambdas:
         environment: variables that every function gets besides its own: addresses of stand-ins on loopback.
         hurry: variables that replace declared ones, to spend no real time on a failure that is sure.
         trusted: certificates that the functions trust.
+        faults: one sentence for each invocation that failed by itself.
     """
 
     account: Account
+    timeline: Timeline
     environment: dict[str, str] = field(default_factory=dict)
     hurry: dict[str, str] = field(default_factory=dict)
     trusted: Path | None = None
+    faults: list[str] = field(default_factory=list)
 
     def invoke(self, arn: str, event: Mapping[str, Any]) -> Any:
-        """Run the function's handler on an event; returns what it returns or raises what it raises.
+        """Run the function's handler on an event; returns what it returns, None when it fails by itself.
 
         Raises:
             NotDeclaredError: no such function, or its handler is none of this project's.
@@ -72,6 +76,10 @@ class Lambdas:
         try:
             with self._environment(function), _quiet():
                 return handler(event, Context(time.monotonic() + function.timeout))
+        except Exception as error:  # noqa: BLE001  (Lambda reports any)
+            self.faults.append(f"{function.name} failed ({type(error).__name__}: {error})")
+            self.timeline.note("Lambda", self.faults[-1], function.role, trouble=True)
+            return None
         finally:
             boto3.DEFAULT_SESSION = before
 

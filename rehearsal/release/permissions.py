@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from .declared import Declared, Role
 
@@ -41,15 +41,16 @@ class Call:
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class Grant:
-    """One action that one statement of one kind of role allows."""
+    """One action, or one resource, of one statement of one kind of role."""
 
     role: str
     """Purpose and label of the role, such as `function/gate`."""
     sid: str
-    action: str
+    what: str
+    """An action, or a resource as the statement writes it."""
 
     def __str__(self) -> str:
-        return f"{self.role}: {self.action} ({self.sid})"
+        return f"{self.role}: {self.what} ({self.sid})"
 
 
 class Permissions:
@@ -70,7 +71,8 @@ class Permissions:
             return
         for resource in call.resources:
             allowing = [s for s in _statements(role) if s.allows and _covers(s, call, resource)]
-            self._used |= {_grant(role, s, call.action) for s in allowing}
+            for statement in allowing:
+                self._use(role, statement, call.action, resource)
             why = ""
             if any(not s.allows and _covers(s, call, resource) for s in _statements(role)):
                 why = "a statement of its own denies it"
@@ -83,6 +85,20 @@ class Permissions:
             if why:
                 with_keys = "".join(f", {k} = {v}" for k, v in sorted(call.context.items()))
                 self.complain(f"The role {role.name} may not call {call.action} on {resource}{with_keys}: {why}.")
+
+    def _use(self, role: Role, statement: Statement, action: str, resource: str) -> None:
+        kind, sid = self._kind(role), statement.sid or ""
+        self._used.add(Grant(role=kind, sid=sid, what=action))
+        used = (r for r in statement.resources or () if r != "*" and matches(r, resource))
+        self._used |= {Grant(role=kind, sid=sid, what=r) for r in used}
+
+    def _kind(self, role: Role) -> str:
+        """The CIs' roles of a service say the same and are one kind; an action's role is told by its provider."""
+        if role.purpose == "ci":
+            return role.purpose
+        actions = (a for p in self._declared.pipelines.values() for a in p.actions() if a.role == role.arn)
+        provider = next((f" of {a.provider}" for a in actions), "")
+        return f"{role.purpose}/{role.label}{provider}"
 
     def assume(self, arn: str, principal: tuple[str, str], context: Mapping[str, str] | None = None) -> None:
         """Judge whether a role's trust document lets this principal (kind, name) take it on."""
@@ -106,27 +122,21 @@ class Permissions:
 
     def granted(self) -> frozenset[Grant]:
         """Every grant of every declared role, boundaries apart (they grant nothing)."""
-        return frozenset(granted(self._declared.roles.values()))
+        return frozenset(self._granted())
+
+    def _granted(self) -> Iterator[Grant]:
+        for role in self._declared.roles.values():
+            for text in role.documents:
+                for statement in json.loads(text)["Statement"]:
+                    if statement["Effect"] == "Allow":
+                        listed = [*_texts(statement, "Action"), *_texts(statement, "Resource")]
+                        for what in (one for one in listed if one != "*"):
+                            yield Grant(role=self._kind(role), sid=statement.get("Sid", ""), what=what)
 
 
-def granted(roles: Iterable[Role]) -> Iterator[Grant]:
-    """Every action that the roles' statements allow, written as the documents write it."""
-    for role in roles:
-        for text in role.documents:
-            for statement in json.loads(text)["Statement"]:
-                actions = statement.get("Action", [])
-                if statement["Effect"] == "Allow":
-                    for action in [actions] if isinstance(actions, str) else actions:
-                        yield Grant(role=_kind(role), sid=statement.get("Sid", ""), action=action)
-
-
-def _kind(role: Role) -> str:
-    """The CIs' roles of a service say the same and are one kind."""
-    return role.purpose if role.purpose == "ci" else f"{role.purpose}/{role.label}"
-
-
-def _grant(role: Role, statement: Statement, action: str) -> Grant:
-    return Grant(role=_kind(role), sid=statement.sid or "", action=action)
+def _texts(statement: Mapping[str, Any], element: str) -> list[str]:
+    found = statement.get(element, [])
+    return [found] if isinstance(found, str) else list(found)
 
 
 def _statements(role: Role) -> Iterator[Statement]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Final
 
 from .permissions import Grant
@@ -11,21 +12,29 @@ from .permissions import Grant
 
 @dataclass(frozen=True, kw_only=True)
 class Reason:
-    """`why` the grants of a kind of role stay; an empty `sid` or `action` stands for all of them."""
+    """`why` the grants of a kind of role stay; an empty `sid` or `what` stands for all of them.
+
+    `what` may have `*` in it, for what differs from stack to stack.
+    """
 
     role: str
     sid: str = ""
-    action: str = ""
+    what: str = ""
     why: str
 
     def covers(self, grant: Grant) -> bool:
         """Whether it speaks of this grant."""
-        return self.role == grant.role and self.sid in {"", grant.sid} and self.action in {"", grant.action}
+        return self.role == grant.role and self.sid in {"", grant.sid} and fnmatchcase(grant.what, self.what or "*")
 
     def __str__(self) -> str:
-        return " ".join(part for part in (self.role, self.sid, self.action) if part)
+        return " ".join(part for part in (self.role, self.sid, self.what) if part)
 
 
+_RULES: Final = "for listeners whose traffic stands in a rule; those of the sample services have a default action only"
+_VERSIONS: Final = (
+    "CodePipeline's user guide gives whoever takes artifacts both reads; ours reads the newest, and whether CodePipeline "
+    "reads by version before it calls a function is not documented"
+)
 _LAMBDA_TIDIES: Final = "Lambda itself calls it when it changes or removes the function's network interfaces"
 
 REASONS: Final = (
@@ -33,18 +42,25 @@ REASONS: Final = (
     Reason(
         role="deployment/codedeploy",
         sid="ShiftItsTraffic",
-        action="elasticloadbalancing:ModifyRule",
-        why="for listeners whose traffic stands in a rule; those of the sample services have a default action only",
+        what="elasticloadbalancing:ModifyRule",
+        why=_RULES,
+    ),
+    Reason(role="deployment/codedeploy", sid="ShiftItsTraffic", what="arn:*:listener-rule/*", why=_RULES),
+    Reason(
+        role="pipeline-action/verify-action of Lambda", sid="CarryArtifacts", what="s3:GetObjectVersion", why=_VERSIONS
+    ),
+    Reason(
+        role="pipeline-action/deploy-action of Lambda", sid="CarryArtifacts", what="s3:GetObjectVersion", why=_VERSIONS
     ),
     Reason(
         role="function/gate",
         sid="ReadItsImages",
-        action="ecr:GetDownloadUrlForLayer",
+        what="ecr:GetDownloadUrlForLayer",
         why="for an image that is one manifest and no index, as a plain docker push leaves it; CI's script makes none",
     ),
-    Reason(role="function/smoke", sid="StandInTheVpc", action="ec2:AssignPrivateIpAddresses", why=_LAMBDA_TIDIES),
-    Reason(role="function/smoke", sid="StandInTheVpc", action="ec2:DeleteNetworkInterface", why=_LAMBDA_TIDIES),
-    Reason(role="function/smoke", sid="StandInTheVpc", action="ec2:UnassignPrivateIpAddresses", why=_LAMBDA_TIDIES),
+    Reason(role="function/smoke", sid="StandInTheVpc", what="ec2:AssignPrivateIpAddresses", why=_LAMBDA_TIDIES),
+    Reason(role="function/smoke", sid="StandInTheVpc", what="ec2:DeleteNetworkInterface", why=_LAMBDA_TIDIES),
+    Reason(role="function/smoke", sid="StandInTheVpc", what="ec2:UnassignPrivateIpAddresses", why=_LAMBDA_TIDIES),
 )
 
 
@@ -58,7 +74,7 @@ def explained(unused: Iterable[Grant]) -> list[tuple[Grant, str]]:
     return sorted((grant, reason.why) for grant in unused for reason in REASONS if reason.covers(grant))
 
 
-def stale(unused: Iterable[Grant]) -> list[Reason]:
-    """The reasons that cover no unused grant."""
-    left = list(unused)
-    return [reason for reason in REASONS if not any(reason.covers(grant) for grant in left)]
+def stale(granted: Iterable[Grant], unused: Iterable[Grant]) -> list[Reason]:
+    """The reasons for something that is granted and used, so that none is needed."""
+    given, left = list(granted), list(unused)
+    return [r for r in REASONS if any(map(r.covers, given)) and not any(map(r.covers, left))]

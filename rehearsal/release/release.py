@@ -18,7 +18,7 @@ from rehearsal import Rehearsal
 
 from . import network
 from .account import Account, Answer, emulator
-from .ci import MACHINES, PLATFORMS, Ci
+from .ci import Ci
 from .codedeploy import CodeDeploy, Deployment, steps
 from .codepipeline import CodePipeline, Execution, Question
 from .declared import Declared, Rule, Service
@@ -27,6 +27,7 @@ from .events import Bus, Event
 from .handoffs import named_images
 from .lambdas import Lambdas
 from .permissions import Call, Grant, Permissions
+from .registry import PLATFORM_OF, PLATFORMS, push
 from .timeline import Entry, Timeline
 
 BAD_IMAGE: Final = "bad-image"
@@ -107,6 +108,7 @@ def rehearse_release(
     services: Sequence[str] = (),
     handoff: bytes | None = None,
     step: str | None = None,
+    first_release: bool = False,
     approve: Callable[[Question], bool] = lambda _question: True,
     tell: Callable[[Entry], None] | None = None,
 ) -> Outcome:
@@ -117,6 +119,7 @@ def rehearse_release(
         services: which; all of them by default.
         handoff: a hand-off archive to put in place of what CI's script makes.
         step: one of STEPS, at which the release is made to fail.
+        first_release: whether nothing was ever released before; otherwise an earlier release runs.
         approve: asked at every manual approval.
         tell: told of every entry of the time line as it happens.
 
@@ -136,7 +139,10 @@ def rehearse_release(
         reasons = "; ".join(f"{name}: {why}" for name, why in left_out.items())
         raise StepError(f"--fail-at {step} can happen to no service of stack {run.stack} ({reasons}).")
     started = time.perf_counter()
-    with emulator(declared.region), Stage(declared, step, approve, tell) as stage:
+    with (
+        emulator(declared.region),
+        Stage(declared, step=step, first_release=first_release, approve=approve, tell=tell) as stage,
+    ):
         phases = {"account": time.perf_counter() - started}
         checks: list[Check] = []
         for service in released:
@@ -165,6 +171,7 @@ class _Before:
     live: str
     suspended: dict[str, bool]
     posted: int
+    faults: int
 
 
 class Stage:
@@ -173,11 +180,13 @@ class Stage:
     def __init__(
         self,
         declared: Declared,
+        *,
         step: str | None,
+        first_release: bool,
         approve: Callable[[Question], bool],
         tell: Callable[[Entry], None] | None,
     ) -> None:
-        self.declared, self.step = declared, step
+        self.declared, self.step, self._first_release = declared, step, first_release
         self.timeline = Timeline(tell)
         self.permissions = Permissions(declared)
         self.account = Account(declared, self.permissions)
@@ -186,13 +195,15 @@ class Stage:
         self._exits = ExitStack()
         self._scans: dict[str, int] = {}
         self._forgotten: dict[str, bool] = {}
+        self._held: dict[str, bool] = {}
+        """Services and whether their scaling was suspended when their traffic was first shifted."""
 
     def __enter__(self) -> Self:
         self._exits.enter_context(self.network.up())
         self._home = Path(self._exits.enter_context(tempfile.TemporaryDirectory(prefix="release")))
-        self.account.fill()
+        self.account.fill(first_release=self._first_release)
         self.bus = Bus(self.account, self.timeline)
-        self.lambdas = Lambdas(self.account)
+        self.lambdas = Lambdas(self.account, self.timeline)
         self.bus.invoke = self._invoked_by_rule
         self._receivers()
         self.ecs = Ecs(self.account, self.timeline)
@@ -244,7 +255,7 @@ class Stage:
         self._addresses: dict[str, tuple[str, int, str | None]] = {}
         for service in self.declared.services.values():
             for traffic in service.ecs.get("loadBalancers", []):
-                self.groups[traffic["targetGroupArn"]].revision = f"{service.base}:1"
+                self.groups[traffic["targetGroupArn"]].revision = self.account.live_before[service.name]
         certificate: network.Certificate | None = None
         for listener in self.declared.listeners.values():
             front = network.Front(listener.arn, {listener.target_group: 100}, self.groups)
@@ -308,18 +319,28 @@ class Stage:
         service = deployment.service
         if self.step == FAILED_SMOKE_TEST and moment == "AfterAllowTestTraffic":
             for group in self.groups.values():
-                if group.revision not in {"", f"{service.base}:1"}:
+                if group.revision not in {"", *self.account.live_before.values()}:
                     group.healthy = False
-        *_, last = list(steps(str((service.group or {})["deploymentConfigName"])))[:2]
+        shifts = list(steps(str((service.group or {})["deploymentConfigName"])))
+        if moment == f"{shifts[0][0]} % of the traffic":
+            self._held[service.name] = all(self.account.suspended(service).values())
+        *_, last = shifts[:2]
         if moment != f"{last[0]} % of the traffic":
             return
         if self.step == ALARM:
             name = _alarms(service)[0]
             self.codedeploy.alarms[name] = "ALARM"
-            self.timeline.note("CloudWatch", f"the alarm {name} is raised", trouble=True)
+            self.timeline.note("CloudWatch", f"the alarm {name} is raised{self._rings(name)}", trouble=True)
         if self.step == STOP:
             deployment.stop_asked = True
             self.timeline.note("a person", "stops the deployment", trouble=True)
+
+    def _rings(self, alarm: str) -> str:
+        """Whom an alarm reaches, as the stack declares it."""
+        alarms = self.declared.inputs("aws:cloudwatch/metricAlarm:MetricAlarm")
+        topics = [topic for a in alarms if a["name"] == alarm for topic in a.get("alarmActions", [])]
+        readers = [reader for topic in topics for reader in self.account.subscribers(topic)]
+        return f" and told to {', '.join(readers)}" if readers else ""
 
     def _loses(self, rule: Rule, event: Event) -> bool:
         functions = [self.declared.functions[t.arn] for t in rule.targets if t.arn in self.declared.functions]
@@ -332,9 +353,12 @@ class Stage:
         """Release one service and say how it ended."""
         self.timeline.begin(service.name)
         before = _Before(
-            live=self.live(service), suspended=self.account.suspended(service), posted=len(self.network.posted)
+            live=self.live(service),
+            suspended=self.account.suspended(service),
+            posted=len(self.network.posted),
+            faults=len(self.lambdas.faults),
         )
-        self.timeline.note("ECS", f"{before.live} is live")
+        self.timeline.note("ECS", f"{before.live} is live; {_flags(before.suspended)}, by a person")
         ci = self._hand_over(service, handoff)
         events = self.bus.of_put(ci.put, ci.role)
         if not events:
@@ -356,22 +380,17 @@ class Stage:
         return list(self._checks(service, before))
 
     def _hand_over(self, service: Service, handoff: bytes | None) -> Ci:
-        ci = Ci(self.account, service, self.timeline)
+        ci = Ci(self.account, service, self.timeline, last=self.step is not None)
         if handoff is not None:
             for repository, tag in named_images(handoff, ci.registry, service.contract):
-                entries = []
-                for platform in PLATFORMS:
-                    digest = ci.push_manifest(repository, platform)
-                    system, machine = platform.split("/")
-                    entries.append({"digest": digest, "platform": {"os": system, "architecture": machine}})
-                ci.push_index(repository, tag, entries)
+                push(self.account.client("ecr"), repository, tag)
             ci.put_file(handoff)
             return ci
         commit = hashlib.sha256(service.base.encode()).hexdigest()[:40]
         platforms: tuple[str, ...] = PLATFORMS
         if self.step == BAD_IMAGE and service.contract["scan"]["threshold"] == "NONE":
             # Findings refuse nothing here, so the image is of another machine.
-            platforms = tuple(p for p in PLATFORMS if p != MACHINES[service.contract["architecture"]])
+            platforms = tuple(p for p in PLATFORMS if p != PLATFORM_OF[service.contract["architecture"]])
         ci.hand_over(commit, platforms)
         return ci
 
@@ -426,8 +445,13 @@ class Stage:
             yield check("the new version is live, by digest", *self._released(execution, live))
         suspended = self.account.suspended(service)
         yield check("auto scaling is as it was before", suspended == before.suspended, _flags(suspended))
+        if service.name in self._held:
+            held = self._held[service.name]
+            yield check("auto scaling was suspended while traffic shifted", held, "suspended" if held else "it was not")
         yield check("nothing is left half done", *self._left(service, execution))
         yield check("people are told", *self._told(service, before))
+        faults = self.lambdas.faults[before.faults :]
+        yield check("no function failed by itself", not faults, "; ".join(faults) or "none did")
         if self.step == LOST_EVENT:
             taken = [e.text for e in self.timeline.entries if e.stage == "Scaling guard" and e.service == service.name]
             restored = self._forgotten[service.name] and "restore" in taken[-1]

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from .permissions import Grant
-from .reasons import explained, unexplained
+from .reasons import explained, stale, unexplained
 from .release import Outcome
 from .timeline import Entry
 
@@ -75,11 +75,12 @@ def ending(outcome: Outcome, paint: Paint) -> str:
     return "\n".join(out) + "\n"
 
 
-def grants(unused: Iterable[Grant], paint: Paint) -> str:
+def grants(granted: Iterable[Grant], unused: Iterable[Grant], paint: Paint) -> str:
     """What is allowed and was never called."""
     left = list(unused)
     out = [paint.bold("Allowed and never called")]
     out += [f"  {paint.bad('candidate to remove')} {grant}" for grant in unexplained(left)]
+    out += [f"  {paint.bad('reason for nothing')} {reason}, which is used" for reason in stale(granted, left)]
     out += [f"  {paint.good('stays')} {grant}: {paint.dim(why)}" for grant, why in explained(left)]
     return "\n".join(out) + "\n"
 

@@ -1,0 +1,51 @@
+"""Stand-in images in the emulated registry: manifests of one platform each, and indexes of them, as buildx pushes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+PLATFORMS: Final = ("linux/amd64", "linux/arm64")
+#: ECS's names of architectures and docker's of platforms.
+PLATFORM_OF: Final = {"ARM64": "linux/arm64", "X86_64": "linux/amd64"}
+INDEX: Final = "application/vnd.oci.image.index.v1+json"
+MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
+_CONFIG: Final = "application/vnd.oci.image.config.v1+json"
+
+
+def digest_of(text: str) -> str:
+    """A registry's name of a content."""
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def manifest(repository: str, platform: str, seed: str) -> str:
+    """A manifest's text; the same for the same repository, platform and seed."""
+    config = {"mediaType": _CONFIG, "digest": digest_of(f"{repository} {platform} {seed}"), "size": 2}
+    return json.dumps({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": []})
+
+
+def index(manifests: Mapping[str, str]) -> str:
+    """The text of an index of manifests: digest to platform."""
+    entries = []
+    for digest, platform in manifests.items():
+        system, architecture = platform.split("/")
+        of = {"os": system, "architecture": architecture}
+        entries.append({"mediaType": MANIFEST, "digest": digest, "size": 500, "platform": of})
+    return json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries})
+
+
+def put(ecr: Any, repository: str, text: str, media: str, tag: str | None = None) -> str:
+    """PutImage by a client; returns the digest."""
+    digest = digest_of(text)
+    tagged = {"imageTag": tag} if tag else {}
+    names = {"repositoryName": repository, "imageDigest": digest}
+    ecr.put_image(**names, imageManifest=text, imageManifestMediaType=media, **tagged)
+    return digest
+
+
+def push(ecr: Any, repository: str, tag: str, platforms: Sequence[str] = PLATFORMS) -> str:
+    """Push an image for several platforms by a client; returns its digest."""
+    parts = {put(ecr, repository, manifest(repository, p, tag), MANIFEST): p for p in platforms}
+    return put(ecr, repository, index(parts), INDEX, tag)
