@@ -140,7 +140,7 @@ def judge(image: PinnedImage, scan: Scan, contract: Contract, *, waited_enough: 
         bad = over(scan.counts, contract.scan_threshold)
         if bad:
             raise Refusal(
-                f"{name} has {counted(bad)} findings; {contract.environment} allows none at "
+                f"{name} has findings ({counted(bad)}); {contract.environment} allows none at "
                 f"{contract.scan_threshold} or above, so mend them and hand over a new commit."
             )
         return False

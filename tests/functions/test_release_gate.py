@@ -271,7 +271,7 @@ class TestScan:
         said = world.refused(both(app=uri("app", "b" * 40)))
 
         assert said == (
-            f"Container app: prod/api/app:prod-{'b' * 40} has 2 CRITICAL and 5 HIGH findings; prod allows none at HIGH "
+            f"Container app: prod/api/app:prod-{'b' * 40} has findings (2 CRITICAL and 5 HIGH); prod allows none at HIGH "
             "or above, so mend them and hand over a new commit."
         )
 
