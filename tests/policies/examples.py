@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import yaml
 
+from rehearsal.registration import Registration
 from tests.policies import judges, world
 from tests.policies.judges import PACKS, Thing
 
@@ -16,7 +17,7 @@ def examples(pack: str) -> dict[str, dict[str, Any]]:
     return loaded
 
 
-def stack(example: dict[str, Any], side: Literal["refused", "mended"]) -> list[judges.Registration]:
+def stack(example: dict[str, Any], side: Literal["refused", "mended"]) -> list[Registration]:
     """The small stack with the example in it; a mended example without properties is the stack without the resource."""
     things = world.things()
     properties = example[side]

@@ -91,7 +91,9 @@ class Judge:
     def __init__(self, analyzer: Any, *, preview: bool = True) -> None:
         self._analyzer = analyzer
         self._info = analyzer.start(
-            RunSettings(project="test", stack="test", organization="organization", dry_run=preview, config={}, secret_keys=[]),
+            RunSettings(
+                project="test", stack="test", organization="organization", dry_run=preview, config={}, secret_keys=[]
+            ),
         )
         self.configure({})
 
@@ -138,9 +140,7 @@ class Judge:
         """Everything that the pack says of the whole stack."""
         names = {r.urn: r.name for r in resources}
         response = self._analyzer.analyze_stack(resources)
-        return [
-            Found(d.policyName, names.get(d.urn, ""), d.enforcementLevel, d.message) for d in response.diagnostics
-        ]
+        return [Found(d.policyName, names.get(d.urn, ""), d.enforcementLevel, d.message) for d in response.diagnostics]
 
 
 @contextmanager

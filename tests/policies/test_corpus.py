@@ -42,7 +42,9 @@ def test_every_added_document_is_refused_by_the_policy_that_is_meant(least_privi
     things = world.things() | {t.name: t for c in ADDED for t in c.refused}
     resources = stack(things)
 
-    found = {(f.policy, f.resource) for f in least_privilege.judge(resources) + release_safety.judge(resources) if f.level}
+    found = {
+        (f.policy, f.resource) for f in least_privilege.judge(resources) + release_safety.judge(resources) if f.level
+    }
 
     missed = [c.id for c in ADDED if not any((c.policy, t.name) in found for t in c.refused)]
     assert not missed, "\n".join(missed)

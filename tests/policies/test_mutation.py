@@ -83,7 +83,9 @@ def a_wider_action(draw: Callable[[Any], Any], _: str, s: Statement) -> bool:
     if s["Effect"] != "Allow":
         return False
     cut = draw(st.integers(0, len(name) - 1))
-    actions[at] = draw(st.sampled_from([f"{service}:*", f"{service}:{name[:cut]}*", "*", f"{service}:{name[:-1]}?", f"*:{name}"]))
+    actions[at] = draw(
+        st.sampled_from([f"{service}:*", f"{service}:{name[:cut]}*", "*", f"{service}:{name[:-1]}?", f"*:{name}"])
+    )
     s["Action"] = actions
     return True
 
@@ -96,7 +98,12 @@ def a_wider_resource(draw: Callable[[Any], Any], kind: str, s: Statement) -> boo
     arn = resources[at]
     parts = arn.split(":", 5)
     cut = draw(st.integers(len(":".join(parts[:5])) + 1, len(arn) - 1))
-    options = ["*", arn[:cut] + "*", ":".join([*parts[:4], "*", parts[5]]), arn.replace(parts[4] or "x-", "999999999999", 1)]
+    options = [
+        "*",
+        arn[:cut] + "*",
+        ":".join([*parts[:4], "*", parts[5]]),
+        arn.replace(parts[4] or "x-", "999999999999", 1),
+    ]
     resources[at] = draw(st.sampled_from(options))
     s["Resource"] = resources
     return resources[at] != arn
@@ -132,7 +139,11 @@ def a_stranger(draw: Callable[[Any], Any], _: str, s: Statement) -> bool:
 def everything_else(draw: Callable[[Any], Any], kind: str, s: Statement) -> bool:
     if s["Effect"] != "Allow":
         return False
-    element = draw(st.sampled_from(["Action", *(["Resource"] if "Resource" in s else []), *(["Principal"] if "Principal" in s else [])]))
+    element = draw(
+        st.sampled_from(
+            ["Action", *(["Resource"] if "Resource" in s else []), *(["Principal"] if "Principal" in s else [])]
+        )
+    )
     s[f"Not{element}"] = s.pop(element)
     return True
 
@@ -180,7 +191,10 @@ def respelled(draw: Callable[[Any], Any], value: dict[str, Any]) -> str:
         else:
             statements.append({k: made[k] for k in draw(st.permutations(list(made)))})
     statements = list(draw(st.permutations(statements)))
-    whole = {"Statement": statements[0] if len(statements) == 1 and draw(st.booleans()) else statements, "Version": value["Version"]}
+    whole = {
+        "Statement": statements[0] if len(statements) == 1 and draw(st.booleans()) else statements,
+        "Version": value["Version"],
+    }
     if draw(st.booleans()):
         whole["Id"] = "respelled"
     return json.dumps(whole, indent=draw(st.sampled_from([None, 2])))
@@ -193,7 +207,9 @@ RELAXED = settings(
 
 @given(data=st.data(), stack=st.sampled_from(STACKS), widen=st.sampled_from(WIDENINGS))
 @RELAXED
-def test_every_widening_of_a_shipped_document_is_refused(data: st.DataObject, stack: str, widen: Any, pack: judges.Judge):
+def test_every_widening_of_a_shipped_document_is_refused(
+    data: st.DataObject, stack: str, widen: Any, pack: judges.Judge
+):
     at, key = data.draw(st.sampled_from(documents(stack)))
     resource = base(stack)[at]
     value = json.loads(resource.outputs[key])

@@ -163,7 +163,9 @@ def repository(name: str, mutability: str = "IMMUTABLE") -> Thing:
     )
 
 
-def action(name: str, category: str, service: str, role_name: str | None, configuration: dict[str, str], **more: Any) -> dict[str, Any]:
+def action(
+    name: str, category: str, service: str, role_name: str | None, configuration: dict[str, str], **more: Any
+) -> dict[str, Any]:
     out = {"name": name, "category": category, "owner": "AWS", "provider": service, "version": "1"}
     own = {"roleArn": role_arn(role_name)} if role_name else {}
     return {**out, **own, "configuration": configuration, **more}
@@ -288,7 +290,10 @@ def things() -> dict[str, Thing]:
             inputs={"name": "shop-ci-boundary", "policy": document(*CI_STATEMENTS)},
         ),
         role(
-            "shop-ci", "ci", document(GITHUB_TRUST), permissionsBoundary=f"arn:aws:iam::{ACCOUNT}:policy/shop-ci-boundary"
+            "shop-ci",
+            "ci",
+            document(GITHUB_TRUST),
+            permissionsBoundary=f"arn:aws:iam::{ACCOUNT}:policy/shop-ci-boundary",
         ),
         policy("ci", "shop-ci", document(*CI_STATEMENTS)),
         role("shop-pipeline", "pipeline", service_trust("codepipeline.amazonaws.com")),

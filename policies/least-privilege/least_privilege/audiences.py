@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from .conditions import exact_values, restrictions
+from .conditions import exact_values, restrictions, source_accounts
 from .documents import Document
 from .findings import Finding, Unknown, Verdict
 from .grants import actions_of
@@ -36,10 +36,20 @@ _SOURCELESS: Final = {
 # What services do in the buckets, topics and queues of a stack like this one, by their own pages in the AWS guides.
 _OF_SERVICES: Final = {
     "cloudtrail.amazonaws.com": (
-        "s3:getbucketacl", "s3:putobject", "sns:publish", "kms:generatedatakey", "kms:describekey",
+        "s3:getbucketacl",
+        "s3:putobject",
+        "sns:publish",
+        "kms:generatedatakey",
+        "kms:describekey",
     ),
     "cloudwatch.amazonaws.com": ("sns:publish", "kms:decrypt", "kms:generatedatakey"),
-    "events.amazonaws.com": ("sns:publish", "sqs:sendmessage", "lambda:invokefunction", "logs:createlogstream", "logs:putlogevents"),
+    "events.amazonaws.com": (
+        "sns:publish",
+        "sqs:sendmessage",
+        "lambda:invokefunction",
+        "logs:createlogstream",
+        "logs:putlogevents",
+    ),
     "codestar-notifications.amazonaws.com": ("sns:publish",),
     "s3.amazonaws.com": ("sns:publish", "sqs:sendmessage", "s3:putobject"),
     "sns.amazonaws.com": ("sqs:sendmessage",),
@@ -60,11 +70,16 @@ def _accounts(statement: Statement) -> frozenset[str] | None:
         if values:
             return values
     for key in ("aws:SourceArn", "aws:PrincipalArn"):
-        for values in restrictions(statement, key):
-            found = [_account_of(v) for v in values]
+        for patterns in restrictions(statement, key):
+            found = [_account_of(p) for p in patterns]
             if all(found):
                 return frozenset(a for a in found if a)
     return None
+
+
+def _callers_held(statement: Statement) -> bool:
+    """Whether a condition on the caller itself, not on its source, holds the statement to an account."""
+    return any(exact_values(statement, k) for k in ("aws:PrincipalAccount", "kms:CallerAccount", "aws:PrincipalArn"))
 
 
 def _account_of(arn: str) -> str | None:
@@ -149,6 +164,8 @@ def _statement_problems(statement: Statement, resource: Resource, inventory: Inv
         elif assumer.name == "*":
             if not held:
                 yield f"lets in everyone, in every AWS account, in {name}"
+            elif source_accounts(statement) and not organization and not _callers_held(statement):
+                yield f"names everyone in {name} where it means a service that acts for a source: name the service"
         else:
             problem = _principal_problem(assumer.name, resource, inventory)
             if problem:
@@ -225,11 +242,10 @@ def _lets_in(statement: Statement, identity: Identity) -> bool:
             accounts = exact_values(statement, "aws:PrincipalAccount")
             if accounts is None or identity.resource.account in accounts:
                 return True
-        elif assumer.kind == "AWS" and (
-            overlaps(assumer.name, identity.arn) or f":assumed-role/{identity.name}/" in assumer.name
-        ):
-            return True
-        elif assumer.kind == "Federated" and identity.trust is not None:
+        elif (
+            assumer.kind == "AWS"
+            and (overlaps(assumer.name, identity.arn) or f":assumed-role/{identity.name}/" in assumer.name)
+        ) or (assumer.kind == "Federated" and identity.trust is not None):
             return True
     return False
 
@@ -250,11 +266,11 @@ def buckets_speak_tls_only(inventory: Inventory) -> Iterator[Verdict]:
     for source in inventory.resource_policies:
         if source.resource.kind not in ("s3.BucketPolicy", "s3.Bucket"):
             continue
-        bucket = inventory.bucket_of(source.resource) or _referred(source.resource)
+        holder = inventory.bucket_of(source.resource) or _referred(source.resource)
         if source.unknown:
-            unknown.add(bucket)
-        elif _refuses_plain_text(source, bucket):
-            refused.add(bucket)
+            unknown.add(holder)
+        elif _refuses_plain_text(source, holder):
+            refused.add(holder)
     for bucket in inventory.of("s3.Bucket"):
         name = bucket.text("bucket") or bucket.urn
         if name in refused:

@@ -10,7 +10,7 @@ from . import allowances, application, audiences, escalations, trust
 from .conditions import exact_values
 from .documents import DocumentError
 from .findings import Finding, Unknown, Verdict
-from .grants import actions_of, excess, may
+from .grants import Excess, Permission, actions_of, excess, may
 from .inventory import AWS_MANAGED
 from .patterns import literal, overlaps
 from .settings import PURPOSES
@@ -18,6 +18,7 @@ from .settings import PURPOSES
 if TYPE_CHECKING:
     from .documents import Statement
     from .inventory import Identity, Inventory, Source
+    from .resources import Resource
 
 LONG_LIVED: Final = {
     "iam.User": "an IAM user",
@@ -172,7 +173,7 @@ def roles_do_only_what_their_purpose_needs(inventory: Inventory) -> Iterator[Ver
 
 def _beyond(
     identity: Identity,
-    permissions: list[allowances.Permission],
+    permissions: list[Permission],
     why: str,
     inventory: Inventory,
 ) -> Iterator[Verdict]:
@@ -191,7 +192,7 @@ def _beyond(
             )
 
 
-def _list(items: list[object] | list[allowances.Excess]) -> str:
+def _list(items: list[Excess]) -> str:
     shown = [str(i) for i in items[:4]]
     return "; ".join(shown) + (f" and {len(items) - len(shown)} more" if len(items) > len(shown) else "")
 
@@ -299,7 +300,7 @@ def managed_policies_are_declared(inventory: Inventory) -> Iterator[Verdict]:
             yield Unknown(resource=resource, what=f"the managed policy in {key}")
 
 
-def _undeclared_managed(identity: Identity, inventory: Inventory) -> Iterator[tuple[object, str]]:
+def _undeclared_managed(identity: Identity, inventory: Inventory) -> Iterator[tuple[Resource, str]]:
     declared = inventory.settings.managed_policies.get(identity.purpose or "", ())
     for resource, arn in identity.managed:
         if arn not in declared:

@@ -469,8 +469,7 @@ class Inventory:
             (identity.purpose, name)
             for identity in self.identities
             for statement in (identity.trust.allows if identity.trust else ())
-            if statement.principals is not None
-            and source_accounts(statement)
+            if statement.principals is not None and source_accounts(statement)
             for name in statement.principals.of("Service")
         )
 

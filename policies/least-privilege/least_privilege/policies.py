@@ -205,7 +205,7 @@ def _judge(rule: Rule, args: StackValidationArgs, report: ReportViolation) -> No
     try:
         settings = settings_of(args.get_config())
     except SettingsError as error:
-        report(str(error))
+        report(str(error), None)
         return
     unknown: list[str] = []
     for verdict in rule(inventory_of(args.resources, settings)):
@@ -217,7 +217,7 @@ def _judge(rule: Rule, args: StackValidationArgs, report: ReportViolation) -> No
         raise _Later(unknown)
 
 
-class _Later(UnknownValueError):
+class _Later(UnknownValueError):  # noqa: N818  what it says is not an error
     """How a policy says that it cannot judge yet: the SDK reports it as advisory, with this message."""
 
     def __init__(self, messages: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from pulumi_policy import (
     EnforcementLevel,
@@ -224,7 +224,7 @@ def policies() -> list[Policy]:
             remediation_steps=entry.remedy,
             config_schema=schema,
             validate=partial(_judge_resource, entry),
-            remediate=partial(_mend, entry),
+            remediate=cast("Any", partial(_mend, entry)),  # the SDK takes plain values, its annotation does not
         )
         for entry in RESOURCE_POLICIES
     ]
@@ -273,7 +273,7 @@ def _judge(rule: Rule, args: StackValidationArgs, report: ReportViolation) -> No
     try:
         settings = settings_of(args.get_config())
     except SettingsError as error:
-        report(str(error))
+        report(str(error), None)
         return
     unknown: list[str] = []
     for verdict in rule(releases_of(args.resources, settings)):
@@ -285,7 +285,7 @@ def _judge(rule: Rule, args: StackValidationArgs, report: ReportViolation) -> No
         raise _Later(unknown)
 
 
-class _Later(UnknownValueError):
+class _Later(UnknownValueError):  # noqa: N818  what it says is not an error
     """How a policy says that it cannot judge yet: the SDK reports it as advisory, with this message."""
 
     def __init__(self, messages: Sequence[str]) -> None:

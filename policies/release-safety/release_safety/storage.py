@@ -96,7 +96,7 @@ def _immutable(props: Mapping[str, Any]) -> bool:
         return False
     filters = props.get("imageTagMutabilityExclusionFilters")
     names = [f.get("filter") for f in filters if isinstance(f, Mapping)] if isinstance(filters, list) else []
-    return bool(names) and all(isinstance(n, str) and n.strip("*") == "cache" or n == "buildcache" for n in names)
+    return bool(names) and all((isinstance(n, str) and n.strip("*") == "cache") or n == "buildcache" for n in names)
 
 
 def repository_mended(props: Mapping[str, Any], settings: Settings) -> dict[str, Any] | None:

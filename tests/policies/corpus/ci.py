@@ -27,12 +27,16 @@ BEYOND: dict[str, Any] = {
     "puts another service's hand-off": allow("s3:PutObject", f"arn:aws:s3:::{HANDOFF}/other/imagedefinitions.json.zip"),
     "puts a hand-off by a longer key": allow("s3:PutObject", f"{OBJECT}*"),
     "puts a hand-off by one more character": allow("s3:PutObject", f"{OBJECT}?"),
-    "puts a hand-off by a shorter pattern": allow("s3:PutObject", f"arn:aws:s3:::{HANDOFF}/sh?p/imagedefinitions.json.zip"),
+    "puts a hand-off by a shorter pattern": allow(
+        "s3:PutObject", f"arn:aws:s3:::{HANDOFF}/sh?p/imagedefinitions.json.zip"
+    ),
     "puts into any bucket": allow("s3:PutObject", "*"),
     "puts into buckets of every environment": allow("s3:PutObject", f"arn:aws:s3:::*-handoff-333/{KEY}"),
     "puts the template": allow("s3:PutObject", f"arn:aws:s3:::{world.TEMPLATES}/shop/template.zip"),
     "puts artifacts": allow("s3:PutObject", f"arn:aws:s3:::{world.ARTIFACTS}/*"),
-    "puts under its own name": allow("s3:PutObject", f"arn:aws:s3:::{HANDOFF}/${{aws:PrincipalTag/service}}/imagedefinitions.json.zip"),
+    "puts under its own name": allow(
+        "s3:PutObject", f"arn:aws:s3:::{HANDOFF}/${{aws:PrincipalTag/service}}/imagedefinitions.json.zip"
+    ),
     "puts by a user variable": allow("s3:PutObject", f"arn:aws:s3:::{HANDOFF}/${{aws:userid}}"),
     "puts in another partition": allow("s3:PutObject", f"arn:aws-cn:s3:::{HANDOFF}/{KEY}"),
     "every put action": allow("s3:Put*", OBJECT),
@@ -64,7 +68,11 @@ BEYOND: dict[str, Any] = {
     "everything spelled with a colon": allow("*:*", "*"),
     "everything but iam": {"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"},
     "everything but nothing": {"Effect": "Allow", "NotAction": ["nothing:Here"], "Resource": REPOSITORIES},
-    "every resource but one": {"Effect": "Allow", "Action": PUSH, "NotResource": arn("ecr", "repository/live/other/web")},
+    "every resource but one": {
+        "Effect": "Allow",
+        "Action": PUSH,
+        "NotResource": arn("ecr", "repository/live/other/web"),
+    },
     "reads the pipeline": allow("codepipeline:GetPipelineState", arn("codepipeline", "shop")),
     "sees services": allow("ecs:DescribeServices", arn("ecs", "service/live/shop")),
     "reads its identity": allow("sts:GetCallerIdentity", "*"),
@@ -90,7 +98,10 @@ CLEAN: list[Any] = [
     [LOG_IN],
     [allow(["ecr:GetAuthorizationToken"], ["*"]), PUSHES, PUT],
     [*CI_STATEMENTS, {"Effect": "Deny", "Action": "s3:*", "NotResource": OBJECT}],
-    [*CI_STATEMENTS, {"Effect": "Deny", "NotAction": [*PUSH, "s3:PutObject", "ecr:GetAuthorizationToken"], "Resource": "*"}],
+    [
+        *CI_STATEMENTS,
+        {"Effect": "Deny", "NotAction": [*PUSH, "s3:PutObject", "ecr:GetAuthorizationToken"], "Resource": "*"},
+    ],
     [LOG_IN, PUSHES, allow("s3:PutObject", OBJECT, Bool={"aws:SecureTransport": "true"})],
     [LOG_IN, PUSHES, allow("s3:PutObject", OBJECT, IpAddress={"aws:SourceIp": ["192.0.2.0/24"]})],
     [LOG_IN, allow(PUSH, REPOSITORIES, StringEqualsIfExists={"aws:RequestedRegion": world.REGION}), PUT],
@@ -175,7 +186,11 @@ def _named_in_resource_policies() -> Iterator[Case]:
     bucket = "arn:aws:s3:::live-templates-333"
     grants = {
         "by its arn": {"Principal": {"AWS": ci}, "Action": "s3:GetObject", "Resource": f"{bucket}/*"},
-        "by a list": {"Principal": {"AWS": [world.role_arn("shop-source"), ci]}, "Action": "s3:GetObject", "Resource": f"{bucket}/*"},
+        "by a list": {
+            "Principal": {"AWS": [world.role_arn("shop-source"), ci]},
+            "Action": "s3:GetObject",
+            "Resource": f"{bucket}/*",
+        },
         "by its session": {
             "Principal": {"AWS": f"arn:aws:sts::{world.ACCOUNT}:assumed-role/shop-ci/build"},
             "Action": "s3:GetObject",
@@ -201,6 +216,7 @@ def _named_in_resource_policies() -> Iterator[Case]:
         },
     }
     for words, statement in grants.items():
+
         def made(statement: dict[str, Any] | None) -> list[Thing]:
             statements = [world.tls_only(world.TEMPLATES), *([{"Effect": "Allow", **statement}] if statement else [])]
             return [
@@ -240,7 +256,12 @@ def _named_in_resource_policies() -> Iterator[Case]:
 
     def on_key(who: str) -> list[Thing]:
         statements = [
-            {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{world.ACCOUNT}:root"}, "Action": "kms:*", "Resource": "*"},
+            {
+                "Effect": "Allow",
+                "Principal": {"AWS": f"arn:aws:iam::{world.ACCOUNT}:root"},
+                "Action": "kms:*",
+                "Resource": "*",
+            },
             {"Effect": "Allow", "Principal": {"AWS": who}, "Action": "kms:Decrypt", "Resource": "*"},
         ]
         return [Thing(type="aws:kms/key:Key", name="a-key", inputs={"policy": document(*statements)})]
@@ -250,8 +271,16 @@ def _named_in_resource_policies() -> Iterator[Case]:
     )  # fmt: skip
 
     def on_topic(who: str) -> list[Thing]:
-        text = document({"Effect": "Allow", "Principal": {"AWS": who}, "Action": "sns:Publish", "Resource": arn("sns", "t")})
-        return [Thing(type="aws:sns/topicPolicy:TopicPolicy", name="topic-policy", inputs={"arn": arn("sns", "t"), "policy": text})]
+        text = document(
+            {"Effect": "Allow", "Principal": {"AWS": who}, "Action": "sns:Publish", "Resource": arn("sns", "t")}
+        )
+        return [
+            Thing(
+                type="aws:sns/topicPolicy:TopicPolicy",
+                name="topic-policy",
+                inputs={"arn": arn("sns", "t"), "policy": text},
+            )
+        ]
 
     yield Case(
         id="a topic lets ci speak", policy=POLICY, refused=on_topic(ci), clean=on_topic(world.role_arn("shop-pipeline")), replaces=True,

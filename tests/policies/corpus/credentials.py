@@ -50,7 +50,10 @@ def cases() -> Iterator[Case]:
     for number, (token, inputs) in enumerate(ELSEWHERE.items()):
         made = Thing(type=token, name=f"bad-elsewhere-{number}", inputs=inputs)
         yield added(
-            f"identity elsewhere {token}", "every-identity-has-a-purpose", [made], a_role(f"good-elsewhere-{number}", "function")
+            f"identity elsewhere {token}",
+            "every-identity-has-a-purpose",
+            [made],
+            a_role(f"good-elsewhere-{number}", "function"),
         )
     yield from _purposes()
     yield from _managed()
@@ -92,11 +95,20 @@ def _managed() -> Iterator[Case]:
             type="aws:iam/rolePolicyAttachment:RolePolicyAttachment", name=f"bad-{name}-attached",
             inputs={"role": f"bad-{name}", "policyArn": where},
         )  # fmt: skip
-        yield added(f"a role has {managed}", policy, [*a_role(f"bad-{name}", purpose), made], a_role(f"good-{name}", purpose))
+        yield added(
+            f"a role has {managed}", policy, [*a_role(f"bad-{name}", purpose), made], a_role(f"good-{name}", purpose)
+        )
     for words, more in {
         "in its own list": {"managedPolicyArns": ["arn:aws:iam::aws:policy/AdministratorAccess"]},
         "of another account": {"managedPolicyArns": [f"arn:aws:iam::{world.OTHER}:policy/theirs"]},
-        "of its account that the stack does not hold": {"managedPolicyArns": [f"arn:aws:iam::{world.ACCOUNT}:policy/unknown"]},
+        "of its account that the stack does not hold": {
+            "managedPolicyArns": [f"arn:aws:iam::{world.ACCOUNT}:policy/unknown"]
+        },
     }.items():
         name = slug(words)
-        yield added(f"a role has a policy {words}", policy, a_role(f"bad-{name}", "task", **more), a_role(f"good-{name}", "task", DATA))
+        yield added(
+            f"a role has a policy {words}",
+            policy,
+            a_role(f"bad-{name}", "task", **more),
+            a_role(f"good-{name}", "task", DATA),
+        )

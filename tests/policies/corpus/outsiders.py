@@ -67,13 +67,21 @@ def holder(kind: str, name: str, statement: dict[str, Any]) -> list[Thing]:
         return [*made[:-1], made[-1].but(policy=text)]
     if kind == "topic":
         text = document({**whole, "Action": "sns:Publish", "Resource": arn("sns", name)})
-        return [Thing(type="aws:sns/topicPolicy:TopicPolicy", name=name, inputs={"arn": arn("sns", name), "policy": text})]
+        return [
+            Thing(type="aws:sns/topicPolicy:TopicPolicy", name=name, inputs={"arn": arn("sns", name), "policy": text})
+        ]
     if kind == "queue":
         text = document({**whole, "Action": "sqs:SendMessage", "Resource": arn("sqs", name)})
         return [Thing(type="aws:sqs/queue:Queue", name=name, inputs={"name": name, "policy": text})]
     if kind == "repository":
         text = document({**whole, "Action": "ecr:BatchGetImage"})
-        return [Thing(type="aws:ecr/repositoryPolicy:RepositoryPolicy", name=name, inputs={"repository": "live/shop/web", "policy": text})]
+        return [
+            Thing(
+                type="aws:ecr/repositoryPolicy:RepositoryPolicy",
+                name=name,
+                inputs={"repository": "live/shop/web", "policy": text},
+            )
+        ]
     if kind == "secret":
         text = document({**whole, "Action": "secretsmanager:GetSecretValue", "Resource": "*"})
         return [Thing(type="aws:secretsmanager/secretPolicy:SecretPolicy", name=name, inputs={"policy": text})]
@@ -110,11 +118,18 @@ def _services() -> Iterator[Case]:
         ("cloudtrail", "s3:PutObject", "s3:DeleteObject"), ("cloudtrail", "s3:GetBucketAcl", "s3:PutBucketPolicy"),
         ("cloudwatch", "sns:Publish", "sns:SetTopicAttributes"), ("codestar-notifications", "sns:Publish", "sns:Subscribe"),
     )):  # fmt: skip
-        held = {"Principal": {"Service": f"{service}.amazonaws.com"}, "Condition": {"StringEquals": {"aws:SourceAccount": world.ACCOUNT}}}
+        held = {
+            "Principal": {"Service": f"{service}.amazonaws.com"},
+            "Condition": {"StringEquals": {"aws:SourceAccount": world.ACCOUNT}},
+        }
 
         def made(name: str, actions: list[str], held: dict[str, Any] = held) -> list[Thing]:
             text = document({"Effect": "Allow", **held, "Action": actions, "Resource": arn("sns", name)})
-            return [Thing(type="aws:sns/topicPolicy:TopicPolicy", name=name, inputs={"arn": arn("sns", name), "policy": text})]
+            return [
+                Thing(
+                    type="aws:sns/topicPolicy:TopicPolicy", name=name, inputs={"arn": arn("sns", name), "policy": text}
+                )
+            ]
 
         yield added(
             f"{service} does {more}", POLICY, made(f"bad-{service}-{number}", [own, more]), made(f"good-{service}-{number}", [own]),
@@ -135,14 +150,24 @@ def _functions() -> Iterator[Case]:
         "another account's root": {"principal": FOREIGN},
         "another account's role": {"principal": role_arn("x", world.OTHER)},
         "a service on anybody's behalf": {"principal": "events.amazonaws.com"},
-        "buckets of another account": {"principal": "s3.amazonaws.com", "sourceArn": "arn:aws:s3:::b", "sourceAccount": world.OTHER},
-        "rules of another account": {"principal": "events.amazonaws.com", "sourceArn": arn("events", "rule/x", account=world.OTHER)},
+        "buckets of another account": {
+            "principal": "s3.amazonaws.com",
+            "sourceArn": "arn:aws:s3:::b",
+            "sourceAccount": world.OTHER,
+        },
+        "rules of another account": {
+            "principal": "events.amazonaws.com",
+            "sourceArn": arn("events", "rule/x", account=world.OTHER),
+        },
         "everyone by its url": {"principal": world.ACCOUNT, "functionUrlAuthType": "NONE"},
         "an organization": {"principal": "*", "principalOrgId": "o-abc123"},
     }.items():
         name = slug(words)
         yield added(
-            f"a function lets in {words}", POLICY, permission(f"bad-may-{name}", **inputs), permission(f"good-may-{name}", **fine)
+            f"a function lets in {words}",
+            POLICY,
+            permission(f"bad-may-{name}", **inputs),
+            permission(f"good-may-{name}", **fine),
         )
     url = "aws:lambda/functionUrl:FunctionUrl"
     yield added(
@@ -226,7 +251,13 @@ def _keys() -> Iterator[Case]:
     role = {"AWS": role_arn("shop-gate")}
 
     def key(name: str, *statements: dict[str, Any]) -> list[Thing]:
-        return [Thing(type="aws:kms/key:Key", name=name, inputs={"policy": json.dumps({"Version": "2012-10-17", "Statement": list(statements)})})]
+        return [
+            Thing(
+                type="aws:kms/key:Key",
+                name=name,
+                inputs={"policy": json.dumps({"Version": "2012-10-17", "Statement": list(statements)})},
+            )
+        ]
 
     def of(principal: Any, action: Any, **more: Any) -> dict[str, Any]:
         return {"Effect": "Allow", "Principal": principal, "Action": action, "Resource": "*", **more}
@@ -234,7 +265,16 @@ def _keys() -> Iterator[Case]:
     fine = [
         of(role, ["kms:Decrypt", "kms:GenerateDataKey"]),
         of(role, "kms:CreateGrant", Condition={"Bool": {"kms:GrantIsForAWSResource": "true"}}),
-        of("*", "kms:Decrypt", Condition={"StringEquals": {"kms:CallerAccount": world.ACCOUNT, "kms:ViaService": f"secretsmanager.{world.REGION}.amazonaws.com"}}),
+        of(
+            "*",
+            "kms:Decrypt",
+            Condition={
+                "StringEquals": {
+                    "kms:CallerAccount": world.ACCOUNT,
+                    "kms:ViaService": f"secretsmanager.{world.REGION}.amazonaws.com",
+                }
+            },
+        ),
     ]
     for number, (words, statement) in enumerate({
         "lets everyone decrypt": of("*", "kms:Decrypt"),

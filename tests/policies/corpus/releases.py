@@ -45,12 +45,36 @@ SOURCE, VERIFY, APPROVE, DEPLOY = STAGES
 def _approvals() -> Iterator[Case]:
     policy = "production-releases-are-approved"
     gate_two = copy.deepcopy(APPROVE)
-    early = {"name": "Deploy", "actions": [{**APPROVE["actions"][0], "runOrder": 2}, {**DEPLOY["actions"][0], "runOrder": 2}]}
-    late = {"name": "Deploy", "actions": [{**APPROVE["actions"][0], "runOrder": 2}, {**DEPLOY["actions"][0], "runOrder": 1}]}
-    within = {"name": "Deploy", "actions": [{**APPROVE["actions"][0], "runOrder": 1}, {**DEPLOY["actions"][0], "runOrder": 2}]}
-    around = {"name": "Around", "actions": [action("Around", "Invoke", "Lambda", "shop-verify", {"FunctionName": "shop-other"}, inputArtifacts=["Release"])]}
-    machine = {"name": "Around", "actions": [action("Around", "Invoke", "StepFunctions", "shop-verify", {}, inputArtifacts=["Release"])]}
-    fake = {"name": "Approve", "actions": [action("Approve", "Invoke", "Lambda", "shop-verify", {"FunctionName": "yes"}, inputArtifacts=["Release"])]}
+    early = {
+        "name": "Deploy",
+        "actions": [{**APPROVE["actions"][0], "runOrder": 2}, {**DEPLOY["actions"][0], "runOrder": 2}],
+    }
+    late = {
+        "name": "Deploy",
+        "actions": [{**APPROVE["actions"][0], "runOrder": 2}, {**DEPLOY["actions"][0], "runOrder": 1}],
+    }
+    within = {
+        "name": "Deploy",
+        "actions": [{**APPROVE["actions"][0], "runOrder": 1}, {**DEPLOY["actions"][0], "runOrder": 2}],
+    }
+    around = {
+        "name": "Around",
+        "actions": [
+            action(
+                "Around", "Invoke", "Lambda", "shop-verify", {"FunctionName": "shop-other"}, inputArtifacts=["Release"]
+            )
+        ],
+    }
+    machine = {
+        "name": "Around",
+        "actions": [action("Around", "Invoke", "StepFunctions", "shop-verify", {}, inputArtifacts=["Release"])],
+    }
+    fake = {
+        "name": "Approve",
+        "actions": [
+            action("Approve", "Invoke", "Lambda", "shop-verify", {"FunctionName": "yes"}, inputArtifacts=["Release"])
+        ],
+    }
     whole = pipeline(SOURCE, VERIFY, APPROVE, DEPLOY)
     for words, bad, good in (
         ("no approval", pipeline(SOURCE, VERIFY, DEPLOY), whole),
@@ -92,7 +116,13 @@ def _gates() -> Iterator[Case]:
 
 def _sources() -> Iterator[Case]:
     policy = "sources-are-never-polled"
-    for words, value in {"absent": None, "true": "true", "true in capitals": "TRUE", "empty": "", "a boolean": True}.items():
+    for words, value in {
+        "absent": None,
+        "true": "true",
+        "true in capitals": "TRUE",
+        "empty": "",
+        "a boolean": True,
+    }.items():
         bad, good = copy.deepcopy(STAGES), copy.deepcopy(STAGES)
         if value is None:
             del bad[0]["actions"][0]["configuration"]["PollForSourceChanges"]
@@ -102,8 +132,19 @@ def _sources() -> Iterator[Case]:
         yield instead(f"a source whose polling is {words}", policy, [pipeline(*bad)], [pipeline(*good)])
     code, fine = copy.deepcopy(STAGES), copy.deepcopy(STAGES)
     repository = {"RepositoryName": "x", "BranchName": "main"}
-    code[0]["actions"].append(action("Code", "Source", "CodeCommit", "shop-source", repository, outputArtifacts=["Code"]))
-    fine[0]["actions"].append(action("Code", "Source", "CodeCommit", "shop-source", {**repository, "PollForSourceChanges": "false"}, outputArtifacts=["Code"]))
+    code[0]["actions"].append(
+        action("Code", "Source", "CodeCommit", "shop-source", repository, outputArtifacts=["Code"])
+    )
+    fine[0]["actions"].append(
+        action(
+            "Code",
+            "Source",
+            "CodeCommit",
+            "shop-source",
+            {**repository, "PollForSourceChanges": "false"},
+            outputArtifacts=["Code"],
+        )
+    )
     yield instead("a polled code repository", policy, [pipeline(*code)], [pipeline(*fine)])
 
 
@@ -115,7 +156,11 @@ def _starts() -> Iterator[Case]:
         change(pattern)
         return [WORLD["handed-over"].but(eventPattern=json.dumps(pattern))]
 
-    direct = {"source": ["aws.s3"], "detail-type": ["Object Created"], "detail": {"bucket": {"name": [HANDOFF]}, "object": {"key": [world.KEY]}}}
+    direct = {
+        "source": ["aws.s3"],
+        "detail-type": ["Object Created"],
+        "detail": {"bucket": {"name": [HANDOFF]}, "object": {"key": [world.KEY]}},
+    }
     clean = [[WORLD["handed-over"]], [WORLD["handed-over"].but(eventPattern=json.dumps(direct))]]
     requests = lambda p: p["detail"]["requestParameters"]  # noqa: E731
     changes: dict[str, Callable[[dict[str, Any]], Any]] = {
@@ -163,7 +208,9 @@ def _buckets() -> Iterator[Case]:
         "that says nothing of public lists": WORLD[f"{name}-block"].but(ignorePublicAcls=None),
     }.items():
         moved = Thing(type=bad.type, name=bad.name, inputs=bad.inputs) if "elsewhere" in words else bad
-        yield instead(f"a hand-off bucket {words}", policy, [moved], good if bad.name != good[0].name else [WORLD[bad.name]])
+        yield instead(
+            f"a hand-off bucket {words}", policy, [moved], good if bad.name != good[0].name else [WORLD[bad.name]]
+        )
     stages = copy.deepcopy(STAGES)
     stages[0]["actions"][0]["configuration"]["S3Bucket"] = "bucket-of-nobody"
     yield instead("a hand-off bucket that nobody holds", policy, [pipeline(*stages)], [pipeline(*STAGES)])
@@ -186,15 +233,21 @@ def _repositories() -> Iterator[Case]:
         "that says nothing of its tags": web.but(imageTagMutability=None),
         "that is not scanned": web.but(imageScanningConfiguration={"scanOnPush": False}),
         "that says nothing of scans": web.but(imageScanningConfiguration=None),
-        "with every tag excluded": web.but(**excluded, imageTagMutabilityExclusionFilters=[{"filter": "*", "filterType": "WILDCARD"}]),
-        "with releases excluded": web.but(**excluded, imageTagMutabilityExclusionFilters=[{"filter": "live-*", "filterType": "WILDCARD"}]),
+        "with every tag excluded": web.but(
+            **excluded, imageTagMutabilityExclusionFilters=[{"filter": "*", "filterType": "WILDCARD"}]
+        ),
+        "with releases excluded": web.but(
+            **excluded, imageTagMutabilityExclusionFilters=[{"filter": "live-*", "filterType": "WILDCARD"}]
+        ),
         "with exclusions of nothing": web.but(**excluded),
         "that only sounds like a cache": web.but(name="live/shop/cache-web", imageTagMutability="MUTABLE"),
     }.items():
         good = web.but(**excluded, imageTagMutabilityExclusionFilters=[{"filter": "cache*", "filterType": "WILDCARD"}])
         yield instead(f"a repository {words}", policy, [bad], [good if "exclu" in words else web])
     cache = WORLD["live/shop/cache"]
-    yield instead("a cache that is not scanned", policy, [cache.but(imageScanningConfiguration={"scanOnPush": False})], [cache])
+    yield instead(
+        "a cache that is not scanned", policy, [cache.but(imageScanningConfiguration={"scanOnPush": False})], [cache]
+    )
 
 
 def _deployments() -> Iterator[Case]:
@@ -211,22 +264,40 @@ def _deployments() -> Iterator[Case]:
         "without alarms": group.but(alarmConfiguration=None),
         "with alarms switched off": group.but(alarmConfiguration={"enabled": False, "alarms": ["shop-errors"]}),
         "with a list of no alarms": group.but(alarmConfiguration={"enabled": True, "alarms": []}),
-        "that ignores alarms it cannot read": group.but(alarmConfiguration={"enabled": True, "alarms": ["a"], "ignorePollAlarmFailure": True}),
+        "that ignores alarms it cannot read": group.but(
+            alarmConfiguration={"enabled": True, "alarms": ["a"], "ignorePollAlarmFailure": True}
+        ),
         "that never rolls back": group.but(autoRollbackConfiguration=None),
-        "whose roll-back is off": group.but(autoRollbackConfiguration={"enabled": False, "events": ["DEPLOYMENT_FAILURE"]}),
-        "that rolls back by alarm alone": group.but(autoRollbackConfiguration={"enabled": True, "events": ["DEPLOYMENT_STOP_ON_ALARM"]}),
-        "that rolls back by failure alone": group.but(autoRollbackConfiguration={"enabled": True, "events": ["DEPLOYMENT_FAILURE"]}),
-        "without a test listener": group.but(loadBalancerInfo={"targetGroupPairInfo": {k: v for k, v in pair.items() if k != "testTrafficRoute"}}),
-        "with a test listener of nothing": group.but(loadBalancerInfo={"targetGroupPairInfo": {**pair, "testTrafficRoute": {"listenerArns": []}}}),
-        "in place": group.but(deploymentStyle={"deploymentType": "IN_PLACE", "deploymentOption": "WITH_TRAFFIC_CONTROL"}),
-        "without traffic control": group.but(deploymentStyle={"deploymentType": "BLUE_GREEN", "deploymentOption": "WITHOUT_TRAFFIC_CONTROL"}),
+        "whose roll-back is off": group.but(
+            autoRollbackConfiguration={"enabled": False, "events": ["DEPLOYMENT_FAILURE"]}
+        ),
+        "that rolls back by alarm alone": group.but(
+            autoRollbackConfiguration={"enabled": True, "events": ["DEPLOYMENT_STOP_ON_ALARM"]}
+        ),
+        "that rolls back by failure alone": group.but(
+            autoRollbackConfiguration={"enabled": True, "events": ["DEPLOYMENT_FAILURE"]}
+        ),
+        "without a test listener": group.but(
+            loadBalancerInfo={"targetGroupPairInfo": {k: v for k, v in pair.items() if k != "testTrafficRoute"}}
+        ),
+        "with a test listener of nothing": group.but(
+            loadBalancerInfo={"targetGroupPairInfo": {**pair, "testTrafficRoute": {"listenerArns": []}}}
+        ),
+        "in place": group.but(
+            deploymentStyle={"deploymentType": "IN_PLACE", "deploymentOption": "WITH_TRAFFIC_CONTROL"}
+        ),
+        "without traffic control": group.but(
+            deploymentStyle={"deploymentType": "BLUE_GREEN", "deploymentOption": "WITHOUT_TRAFFIC_CONTROL"}
+        ),
         "without a bake time": group.but(blueGreenDeploymentConfig=baked(0)),
         "with too short a bake time": group.but(blueGreenDeploymentConfig=baked(1)),
         "that says nothing of a bake time": group.but(blueGreenDeploymentConfig=None),
     }.items():
         yield instead(f"a deployment group {words}", policy, [bad], [kept if "bake" in words else group])
     service = WORLD["service"]
-    rolling = service.but(deploymentController={"type": "ECS"}, deploymentCircuitBreaker={"enable": True, "rollback": True})
+    rolling = service.but(
+        deploymentController={"type": "ECS"}, deploymentCircuitBreaker={"enable": True, "rollback": True}
+    )
     for words, breaker in {
         "without a circuit breaker": None,
         "whose circuit breaker is off": {"enable": False, "rollback": True},
@@ -280,11 +351,20 @@ def _containers() -> Iterator[Case]:
         [function.but(environment={"variables": {"CHATWORK_TOKEN": "abc"}})],
         [function.but(environment={"variables": {"CHATWORK_TOKEN_NAME": "live/chatwork"}})],
     )  # fmt: skip
-    for words, logging in {"no log": None, "the log none": {"logDriver": "none"}, "a log without a driver": {"options": {}}}.items():
+    for words, logging in {
+        "no log": None,
+        "the log none": {"logDriver": "none"},
+        "a log without a driver": {"options": {}},
+    }.items():
         yield instead(f"a container with {words}", "containers-log", [first({"logConfiguration": logging})], good)
     host = f"{world.ACCOUNT}.dkr.ecr.{world.REGION}.amazonaws.com"
     digest = "sha256:" + "0" * 64
-    fine_images = [f"{host}/live/shop/web@{digest}", "<IMAGE>", "public.ecr.aws/docker/library/python:3.13-alpine", f"{host}/live/shop/web:live-0123abc"]
+    fine_images = [
+        f"{host}/live/shop/web@{digest}",
+        "<IMAGE>",
+        "public.ecr.aws/docker/library/python:3.13-alpine",
+        f"{host}/live/shop/web:live-0123abc",
+    ]
     for number, (words, image) in enumerate({
         "of a hub": "nginx:1.27", "of a hub by digest": f"library/nginx@{digest}", "of another registry": "quay.io/x/y:1", "without a tag": f"{host}/live/shop/web",
         "that moves": f"{host}/live/shop/web:latest", "of a repository that nobody holds": f"{host}/live/other/web:1",
@@ -303,7 +383,10 @@ def _rest() -> Iterator[Case]:
     service, trail = WORLD["service"], WORLD["trail"]
     for words, strategy in {
         "on spot alone": [{"capacityProvider": "FARGATE_SPOT", "weight": 1}],
-        "with a base on spot": [{"capacityProvider": "FARGATE_SPOT", "base": 1}, {"capacityProvider": "FARGATE", "weight": 1}],
+        "with a base on spot": [
+            {"capacityProvider": "FARGATE_SPOT", "base": 1},
+            {"capacityProvider": "FARGATE", "weight": 1},
+        ],
         "without a base": [{"capacityProvider": "FARGATE", "weight": 1}],
     }.items():
         yield instead(
@@ -329,7 +412,9 @@ def _rest() -> Iterator[Case]:
     )  # fmt: skip
     for words, bad in {
         "in plain text": plain.but(defaultActions=[{"type": "forward", "targetGroupArn": "blue"}]),
-        "that redirects to plain text": plain.but(defaultActions=[{"type": "redirect", "redirect": {"port": "81", "protocol": "HTTP"}}]),
+        "that redirects to plain text": plain.but(
+            defaultActions=[{"type": "redirect", "redirect": {"port": "81", "protocol": "HTTP"}}]
+        ),
         "with old tls": listener.but(sslPolicy="ELBSecurityPolicy-2016-08"),
         "with tls 1.1": listener.but(sslPolicy="ELBSecurityPolicy-TLS-1-1-2017-01"),
         "with tls 1.3 down to 1.0": listener.but(sslPolicy="ELBSecurityPolicy-TLS13-1-0-2021-06"),
@@ -348,7 +433,9 @@ def _rest() -> Iterator[Case]:
         yield instead(f"an update that sets back {words}", policy, [bad], [good])
     bare = Thing(type=listener.type, name="listener-443", inputs=listener.inputs, refers=listener.refers)
     yield instead("an update that sets back the traffic", policy, [bare], [listener])
-    yield instead("a forced deployment", policy, [service.but(forceNewDeployment=True)], [service.but(forceNewDeployment=False)])
+    yield instead(
+        "a forced deployment", policy, [service.but(forceNewDeployment=True)], [service.but(forceNewDeployment=False)]
+    )
     logs = WORLD["logs"]
     for words, days in {"for ever": 0, "without an end": None}.items():
         yield instead(f"logs kept {words}", "log-groups-expire", [logs.but(retentionInDays=days)], [logs])

@@ -47,8 +47,18 @@ PASSES: dict[str, Any] = {
     "by a pattern": {**passing(OWN), "Action": "iam:Pass*"},
     "by a question mark": {**passing(OWN), "Action": "iam:PassRol?"},
     "with all of iam": {**passing(OWN), "Action": "iam:*"},
-    "by leaving others out": {"Effect": "Allow", "NotAction": "s3:*", "Resource": OWN, "Condition": {"StringEquals": {TO: TASKS}}},
-    "everywhere but somewhere": {"Effect": "Allow", "Action": "iam:PassRole", "NotResource": role_arn("x"), "Condition": {"StringEquals": {TO: TASKS}}},
+    "by leaving others out": {
+        "Effect": "Allow",
+        "NotAction": "s3:*",
+        "Resource": OWN,
+        "Condition": {"StringEquals": {TO: TASKS}},
+    },
+    "everywhere but somewhere": {
+        "Effect": "Allow",
+        "Action": "iam:PassRole",
+        "NotResource": role_arn("x"),
+        "Condition": {"StringEquals": {TO: TASKS}},
+    },
 }
 PASS_CLEAN: list[Any] = [
     PASS,
@@ -99,7 +109,10 @@ TASK_CLEAN: list[Any] = [
     allow(["xray:PutTraceSegments", "cloudwatch:PutMetricData"], "*"),
     allow("KMS:DECRYPT", arn("kms", "key/0f1e2d3c-0000-1111-2222-333344445555")),
     allow("events:PutEvents", arn("events", "event-bus/shop")),
-    [{"Sid": "One", **allow("sns:Publish", arn("sns", "orders"))}, {"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": {"Bool": {"aws:SecureTransport": "false"}}}],
+    [
+        {"Sid": "One", **allow("sns:Publish", arn("sns", "orders"))},
+        {"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": {"Bool": {"aws:SecureTransport": "false"}}},
+    ],
 ]
 WIDE: dict[str, Any] = {
     "everything": allow("*", "*"),

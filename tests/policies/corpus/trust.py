@@ -16,7 +16,9 @@ OTHERS = "roles-are-trusted-exactly"
 PURPOSE = "every-identity-has-a-purpose"
 PROJECT = "5b7f3d1e-2c84-4a0b-8f6d-91e0c2a7b345"
 ANYBODY = "????????-????-????-????-????????????"
-CIRCLE_SUB = f"org/{ORGANIZATION}/project/{PROJECT}/user/{ANYBODY}/vcs-origin/github.com/acme/shop/vcs-ref/refs/tags/v*.*.*"
+CIRCLE_SUB = (
+    f"org/{ORGANIZATION}/project/{PROJECT}/user/{ANYBODY}/vcs-origin/github.com/acme/shop/vcs-ref/refs/tags/v*.*.*"
+)
 AUD, SUB = f"{GITHUB}:aud", f"{GITHUB}:sub"
 TAG = "repo:acme/shop:ref:refs/tags/v*.*.*"
 STS = "sts.amazonaws.com"
@@ -27,7 +29,9 @@ def github(**condition: Any) -> dict[str, Any]:
 
 
 def github_sub(sub: Any, operator: str = "StringLike") -> dict[str, Any]:
-    return github(**{"StringEquals": {AUD: STS}}) | {"Condition": _merged({"StringEquals": {AUD: STS}}, {operator: {SUB: sub}})}
+    return github(StringEquals={AUD: STS}) | {
+        "Condition": _merged({"StringEquals": {AUD: STS}}, {operator: {SUB: sub}})
+    }
 
 
 def _merged(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
@@ -98,11 +102,17 @@ GITHUB_BAD: dict[str, Any] = {
     "with one subject too many": github_sub([TAG, "repo:acme/*"]),
     "with a subject that may be absent": github(StringEquals={AUD: STS}, StringLikeIfExists={SUB: TAG}),
     "with an audience that may be absent": github(StringEqualsIfExists={AUD: STS}, StringLike={SUB: TAG}),
-    "with all values of an absent subject": github(**{"StringEquals": {AUD: STS}, "ForAllValues:StringLike": {SUB: TAG}}),
-    "with all values of an absent audience": github(**{"StringLike": {SUB: TAG}, "ForAllValues:StringEquals": {AUD: STS}}),
+    "with all values of an absent subject": github(
+        **{"StringEquals": {AUD: STS}, "ForAllValues:StringLike": {SUB: TAG}}
+    ),
+    "with all values of an absent audience": github(
+        **{"StringLike": {SUB: TAG}, "ForAllValues:StringEquals": {AUD: STS}}
+    ),
     "with a subject that it only is not": github(StringEquals={AUD: STS}, StringNotLike={SUB: "repo:evil/*"}),
     "with another issuer's key": github(StringEquals={AUD: STS}, StringLike={"gitlab.com:sub": TAG}),
-    "with a subject in any case": github(StringEquals={AUD: STS}, StringEqualsIgnoreCase={SUB: "repo:acme/shop:environment:live"}),
+    "with a subject in any case": github(
+        StringEquals={AUD: STS}, StringEqualsIgnoreCase={SUB: "repo:acme/shop:environment:live"}
+    ),
     "with a subject by a variable": github_sub("repo:acme/${aws:PrincipalTag/repository}:environment:live"),
     "with the actor alone": github(StringEquals={AUD: STS, f"{GITHUB}:actor": "someone"}),
     "with a pattern of audiences": github(StringLike={AUD: "sts.*", SUB: TAG}),
@@ -112,14 +122,32 @@ GITHUB_BAD: dict[str, Any] = {
     "with a saml provider": provided(f"arn:aws:iam::{world.ACCOUNT}:saml-provider/office"),
     "with identity pools": provided("cognito-identity.amazonaws.com"),
     "with accounts of a shop": provided("www.amazon.com"),
-    "with two providers": provided([f"arn:aws:iam::{world.ACCOUNT}:oidc-provider/{GITHUB}", f"arn:aws:iam::{world.ACCOUNT}:oidc-provider/gitlab.com"]),
+    "with two providers": provided(
+        [
+            f"arn:aws:iam::{world.ACCOUNT}:oidc-provider/{GITHUB}",
+            f"arn:aws:iam::{world.ACCOUNT}:oidc-provider/gitlab.com",
+        ]
+    ),
     "with everyone": {**GITHUB_TRUST, "Principal": "*"},
-    "with its own account": {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{world.ACCOUNT}:root"}, "Action": "sts:AssumeRole"},
-    "with a user beside": {**GITHUB_TRUST, "Principal": {**GITHUB_TRUST["Principal"], "AWS": f"arn:aws:iam::{world.ACCOUNT}:user/dev"}},
+    "with its own account": {
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{world.ACCOUNT}:root"},
+        "Action": "sts:AssumeRole",
+    },
+    "with a user beside": {
+        **GITHUB_TRUST,
+        "Principal": {**GITHUB_TRUST["Principal"], "AWS": f"arn:aws:iam::{world.ACCOUNT}:user/dev"},
+    },
     "with any sts action": {**GITHUB_TRUST, "Action": "sts:*"},
     "with sessions' tags": {**GITHUB_TRUST, "Action": ["sts:AssumeRoleWithWebIdentity", "sts:TagSession"]},
-    "with every other action": {**{k: v for k, v in GITHUB_TRUST.items() if k != "Action"}, "NotAction": "sts:TagSession"},
-    "with everyone but one": {**{k: v for k, v in GITHUB_TRUST.items() if k != "Principal"}, "NotPrincipal": {"AWS": world.ACCOUNT}},
+    "with every other action": {
+        **{k: v for k, v in GITHUB_TRUST.items() if k != "Action"},
+        "NotAction": "sts:TagSession",
+    },
+    "with everyone but one": {
+        **{k: v for k, v in GITHUB_TRUST.items() if k != "Principal"},
+        "NotPrincipal": {"AWS": world.ACCOUNT},
+    },
     "with a second statement": [GITHUB_TRUST, github_sub("repo:acme/*:*")],
 }
 CIRCLECI_CLEAN = [circleci(CIRCLE_SUB), circleci([CIRCLE_SUB]), circleci(CIRCLE_SUB, aud=[ORGANIZATION])]
@@ -179,8 +207,16 @@ def _services() -> Iterator[Case]:
         "tags of sessions": {**tasks, "Action": ["sts:AssumeRole", "sts:TagSession"]},
         "every sts action": {**tasks, "Action": "sts:*"},
         "every action but one": {**{k: v for k, v in tasks.items() if k != "Action"}, "NotAction": "sts:TagSession"},
-        "a named role by a condition": {**tasks, "Principal": "*", "Condition": {"StringEquals": {"aws:PrincipalArn": role_arn("shop-ci")}}},
-        "an organization": {**tasks, "Principal": "*", "Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-abc123"}}},
+        "a named role by a condition": {
+            **tasks,
+            "Principal": "*",
+            "Condition": {"StringEquals": {"aws:PrincipalArn": role_arn("shop-ci")}},
+        },
+        "an organization": {
+            **tasks,
+            "Principal": "*",
+            "Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-abc123"}},
+        },
     }
     for words, statement in bad.items():
         yield trusted(f"a task role trusts {words}", OTHERS, "task", statement, tasks)
@@ -199,8 +235,12 @@ def _services() -> Iterator[Case]:
     for words, who in {
         "the account": root, "ci": role_arn("shop-ci"), "the task": role_arn("shop-task"), "a role by a pattern": f"{role_arn('shop-pipeline')}*",
     }.items():  # fmt: skip
-        yield trusted(f"an action's role trusts {words}", OTHERS, "pipeline-action", {**actions, "Principal": {"AWS": who}}, good)
-    yield trusted("an action's role trusts the service", OTHERS, "pipeline-action", _service("codepipeline.amazonaws.com"), good)
+        yield trusted(
+            f"an action's role trusts {words}", OTHERS, "pipeline-action", {**actions, "Principal": {"AWS": who}}, good
+        )
+    yield trusted(
+        "an action's role trusts the service", OTHERS, "pipeline-action", _service("codepipeline.amazonaws.com"), good
+    )
 
 
 def _federated() -> Iterator[Case]:

@@ -30,12 +30,18 @@ def document(*statements: dict[str, object]) -> str:
 
 
 def allow(actions: object, resources: object, **condition: object) -> dict[str, object]:
-    return {"Effect": "Allow", "Action": actions, "Resource": resources} | ({"Condition": condition} if condition else {})
+    return {"Effect": "Allow", "Action": actions, "Resource": resources} | (
+        {"Condition": condition} if condition else {}
+    )
 
 
-def role(name: str, part: str, principal: dict[str, str], *statements: dict[str, object], **conditions: object) -> aws.iam.Role:
+def role(
+    name: str, part: str, principal: dict[str, str], *statements: dict[str, object], **conditions: object
+) -> aws.iam.Role:
     action = "sts:AssumeRoleWithWebIdentity" if "Federated" in principal else "sts:AssumeRole"
-    trust = {"Effect": "Allow", "Principal": principal, "Action": action} | ({"Condition": conditions} if conditions else {})
+    trust = {"Effect": "Allow", "Principal": principal, "Action": action} | (
+        {"Condition": conditions} if conditions else {}
+    )
     made = aws.iam.Role(name, name=name, assume_role_policy=document(trust), tags=tags(part), opts=options)
     if statements:
         aws.iam.RolePolicy(name, role=made.id, policy=document(*statements), opts=options)
@@ -55,7 +61,10 @@ for name in ("acme-cart-in", "acme-cart-work"):
     bucket = aws.s3.Bucket(name, bucket=name, opts=options)
     aws.s3.BucketVersioning(name, bucket=bucket.id, versioning_configuration={"status": "Enabled"}, opts=options)
     aws.s3.BucketServerSideEncryptionConfiguration(
-        name, bucket=bucket.id, rules=[{"apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}}], opts=options
+        name,
+        bucket=bucket.id,
+        rules=[{"apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}}],
+        opts=options,
     )
     aws.s3.BucketPublicAccessBlock(
         name, bucket=bucket.id, block_public_acls=True, block_public_policy=True, ignore_public_acls=True,
@@ -111,7 +120,11 @@ aws.lambda_.Function(
     "cart-check", name="cart-check", role=role_arn("cart-check"), runtime="python3.13", handler="check.handler",
     s3_bucket="acme-cart-work", s3_key="check.zip", opts=options,
 )  # fmt: skip
-passes = allow("iam:PassRole", [role_arn("cart-app"), role_arn("cart-start")], StringEquals={"iam:PassedToService": "ecs-tasks.amazonaws.com"})
+passes = allow(
+    "iam:PassRole",
+    [role_arn("cart-app"), role_arn("cart-start")],
+    StringEquals={"iam:PassedToService": "ecs-tasks.amazonaws.com"},
+)
 if FAULT == "open pass":
     passes = allow("iam:PassRole", "*")
 role(
@@ -123,7 +136,12 @@ role(
     allow(["ecs:DescribeServices", "ecs:UpdateService"], arn("ecs", "service/main-site/cart")),
     allow("ecs:DescribeTaskDefinition", "*"), allow("ecs:RegisterTaskDefinition", arn("ecs", "task-definition/cart:*")), passes,
 )  # fmt: skip
-approve = [{"name": "Yes", "actions": [{"name": "Yes", "category": "Approval", "owner": "AWS", "provider": "Manual", "version": "1"}]}]
+approve = [
+    {
+        "name": "Yes",
+        "actions": [{"name": "Yes", "category": "Approval", "owner": "AWS", "provider": "Manual", "version": "1"}],
+    }
+]
 aws.codepipeline.Pipeline(
     "cart", name="cart", role_arn=role_arn("cart-releases"), pipeline_type="V2", tags=tags("release"),
     artifact_stores=[{"location": "acme-cart-work", "type": "S3"}],
