@@ -362,7 +362,7 @@ def _inside(program: Path, environment: Mapping[str, str]) -> Iterator[None]:
     """
     directory = Path.cwd()
     argv, path = list(sys.argv), list(sys.path)
-    variables = {name: os.environ.get(name) for name in environment}
+    variables = dict(os.environ)
     own = __name__.split(".", 1)[0]
 
     def of_program() -> dict[str, Any]:
@@ -387,11 +387,8 @@ def _inside(program: Path, environment: Mapping[str, str]) -> Iterator[None]:
         sys.modules.update(aside)
         sys.argv[:] = argv
         sys.path[:] = path
-        for name, value in variables.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        os.environ.clear()
+        os.environ.update(variables)
         os.chdir(directory)
 
 

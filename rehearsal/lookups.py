@@ -122,7 +122,28 @@ def _policy_document(args: Mapping[str, Any], _: Place) -> dict[str, Any]:
     }
 
 
+_STATEMENT_KEYS = frozenset(
+    {
+        "sid",
+        "effect",
+        "actions",
+        "notActions",
+        "resources",
+        "notResources",
+        "principals",
+        "notPrincipals",
+        "conditions",
+    }
+)
+
+
 def _statement(given: Mapping[str, Any]) -> dict[str, Any]:
+    unknown = sorted(set(given) - _STATEMENT_KEYS)
+    if unknown:
+        raise Refused(
+            f"a statement of aws.iam.get_policy_document has {unknown[0]!r}, which the provider does not know: "
+            "use GetPolicyDocumentStatementArgs, or the provider's own spelling"
+        )
     statement: dict[str, Any] = {}
     if given.get("sid"):
         statement["Sid"] = given["sid"]

@@ -28,7 +28,7 @@ from .registration import (
     options_of,
     qualified_urn,
 )
-from .source import is_programs
+from .source import is_own, is_programs
 from .tuning import ORDER_URI
 
 if TYPE_CHECKING:
@@ -498,16 +498,16 @@ class Monitor:
         lines = []
         for frame in trace.frames:
             file = self._file(frame.pc.uri)
-            if file:
+            if is_own(file):  # what called the rehearsal is no part of the program
+                break
+            if is_programs(file, self._program):
                 lines.append(SourceLine(file, frame.pc.line))
         return tuple(lines)
 
     def _file(self, uri: str) -> str:
-        """The path of a file of the program; empty for others."""
         found = self._files.get(uri)
         if found is None:
-            path = unquote(urlparse(uri).path)
-            found = self._files[uri] = path if is_programs(path, self._program) else ""
+            found = self._files[uri] = unquote(urlparse(uri).path)
         return found
 
     # -- transforms: called as the engine calls them, on the loop that the program runs on

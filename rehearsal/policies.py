@@ -103,7 +103,7 @@ class PolicyRun:
     def judge_stack(self, registrations: Sequence[Registration]) -> None:
         """Let every pack look at the whole stack, once."""
         started = time.perf_counter()
-        urns = {registration.urn: index for index, registration in enumerate(registrations)}
+        urns = {registration.urn for registration in registrations}
         root = next((r.urn for r in registrations if r.type == STACK_TYPE), "")
         for analyzer in self._analyzers:
             response = _asked(analyzer, None, lambda _, a=analyzer: a.analyze_stack(registrations))

@@ -19,7 +19,7 @@ from pulumi.output import _OutputData
 from pulumi.runtime import _callbacks, known_types, resource, rpc
 from pulumi.runtime.proto import source_pb2
 
-from .source import is_programs
+from .source import is_own, is_programs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -119,6 +119,8 @@ def _trace_of(program: Path, positions: dict[str, str], frame: FrameType | None)
     frame = _above_constructors(frame)
     while frame is not None:
         file = frame.f_code.co_filename
+        if is_own(file):  # what called the rehearsal is no part of the program
+            break
         uri = positions.get(file)
         if uri is None:
             uri = positions[file] = Path(file).as_uri() if is_programs(file, program) else ""

@@ -131,7 +131,8 @@ def wire_from_plain(value: Any) -> Any:  # noqa: PLR0911  one for each kind
         return {key: wire_from_plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [wire_from_plain(item) for item in value]
-    return value
+    # The protocol's numbers are all of one kind.
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def unwrapped(plain: Any) -> Any:
