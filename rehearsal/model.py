@@ -5,6 +5,7 @@ Nothing here knows how a program is run; nothing here holds a live Pulumi object
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, final
 
@@ -251,7 +252,7 @@ class Rehearsal:
 
     def get(self, urn: str) -> Resource | None:
         """The resource of that URN, or None."""
-        return next((r for r in self.resources if r.urn == urn), None)
+        return self._by_urn.get(urn)
 
     def all(self, type: str | None = None, name: str | None = None) -> list[Resource]:  # noqa: A002
         """Every resource of a type token (`aws:s3/bucket:Bucket`) and, where given, of a logical name."""
@@ -276,14 +277,24 @@ class Rehearsal:
 
     def children(self, parent: Resource | str) -> list[Resource]:
         """The resources directly under one, given as a resource or its URN, in registration order."""
-        urn = parent if isinstance(parent, str) else parent.urn
-        return [r for r in self.resources if r.parent == urn]
+        return list(self._by_parent.get(parent if isinstance(parent, str) else parent.urn, ()))
 
     def descendants(self, parent: Resource | str) -> Iterator[Resource]:
         """Everything under one, at any depth, depth first."""
         for child in self.children(parent):
             yield child
             yield from self.descendants(child)
+
+    @functools.cached_property
+    def _by_urn(self) -> dict[str, Resource]:
+        return {resource.urn: resource for resource in self.resources}
+
+    @functools.cached_property
+    def _by_parent(self) -> dict[str, list[Resource]]:
+        children: dict[str, list[Resource]] = {}
+        for resource in self.resources:
+            children.setdefault(resource.parent, []).append(resource)
+        return children
 
     def violations_of(self, policy: str) -> list[Violation]:
         """What one policy said, by its name."""
