@@ -1,6 +1,7 @@
 """Whole stacks: what tells dev, stg and prod apart, a fifth environment by copying a file, and what is refused."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -283,7 +284,7 @@ def test_one_further_action_for_ci_is_refused(project, action):
     assert "aws:iam/rolePolicy:RolePolicy::api-ci-circleci\n" in said
     assert "aws:iam/rolePolicy:RolePolicy::worker-ci-github\n" in said
     assert action.lower() in said.lower()
-    assert "Remedy: Keep the CI role to the push actions" in said
+    assert re.search("Remedy: Keep .* to the push actions", said)
 
 
 OPENED = {
