@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from tests.policies import examples, judges
+from tests.policies import examples, judges, world
 
 PAGE = Path(__file__).parent / "policies.md"
 _LEVELS = {0: "advisory", 1: "mandatory", 2: "disabled", 3: "remediate"}
@@ -88,12 +88,12 @@ def _policy(name: str, info: Any, example: dict[str, Any], judge: judges.Judge) 
 
 
 def _type_of(resource: str) -> str:
-    return examples.world.things()[resource].type
+    return world.things()[resource].type
 
 
 def _yaml(kind: str, properties: dict[str, Any]) -> str:
     value = {"type": kind, "properties": properties}
-    return yaml.safe_dump(value, sort_keys=False, default_flow_style=False, width=100)
+    return str(yaml.safe_dump(value, sort_keys=False, default_flow_style=False, width=100))
 
 
 def main(arguments: list[str]) -> int:

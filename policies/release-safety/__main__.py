@@ -5,7 +5,7 @@ from release_safety.policies import policies
 
 PolicyPack(
     name="release-safety",
-    description="The safety of releases: approved in production, checked before every deployment, rolled back by itself.",
+    description="The safety of releases: approved in production, checked before each deployment, able to go back.",
     enforcement_level=EnforcementLevel.MANDATORY,
     policies=policies(),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -111,6 +111,10 @@ class Judge:
         """Give the pack a configuration, as `--policy-config` would."""
         self._analyzer.configure(configuration(self._info, config, "the test's configuration"))
 
+    def only(self, policy: str) -> None:
+        """Switch every other policy off."""
+        self.configure({"all": "disabled", policy: "mandatory"})
+
     def everywhere(self, **settings: Any) -> None:
         """Give every policy that takes them the same settings."""
         self.configure(
@@ -120,11 +124,11 @@ class Judge:
             },
         )
 
-    def judge(self, resources: Sequence[Registration]) -> list[Found]:
-        """Everything that the pack says of the resources one by one and of the whole stack."""
+    def judge(self, resources: Sequence[Registration], only: Collection[str] | None = None) -> list[Found]:
+        """Everything that the pack says of the resources one by one (of those named, if any), and of the whole stack."""
         names = {r.urn: r.name for r in resources}
         out: list[Found] = []
-        responses = [(r.name, self._analyzer.analyze(r)) for r in resources]
+        responses = [(r.name, self._analyzer.analyze(r)) for r in resources if only is None or r.name in only]
         responses.append(("", self._analyzer.analyze_stack(resources)))
         for name, response in responses:
             out += [

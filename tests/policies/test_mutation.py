@@ -201,7 +201,7 @@ def respelled(draw: Callable[[Any], Any], value: dict[str, Any]) -> str:
 
 
 RELAXED = settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], derandomize=True,
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], derandomize=True,
 )  # fmt: skip
 
 

@@ -395,7 +395,7 @@ def _write_logs(group: str, role: Resource) -> Permission:
     return Permission(actions=("logs:createlogstream", "logs:putlogevents"), resources=(f"{base}:*",))
 
 
-def _for_task(identity: Identity, inventory: Inventory) -> Iterator[Permission]:
+def _for_task(_identity: Identity, inventory: Inventory) -> Iterator[Permission]:
     """ECS Exec of its own tasks; what the application does with data is judged by `data`."""
     if any(s.props.get("enableExecuteCommand") is True for s in inventory.of("ecs.Service")):
         yield Permission(
@@ -489,7 +489,7 @@ def _for_event_rule(identity: Identity, inventory: Inventory) -> Iterator[Permis
         yield Permission(actions=("codepipeline:startpipelineexecution",), resources=tuple(pipelines))
 
 
-def _for_trail(identity: Identity, inventory: Inventory) -> Iterator[Permission]:
+def _for_trail(_identity: Identity, inventory: Inventory) -> Iterator[Permission]:
     for trail in inventory.of("cloudtrail.Trail"):
         group = trail.text("cloudWatchLogsGroupArn")
         if group:

@@ -26,6 +26,12 @@ _ACCOUNT = re.compile(r"(?:arn:aws[a-z-]*:iam::)?(\d{12})(?::root)?")
 _ARN = re.compile(r"arn:aws[a-z-]*:(iam|sts)::(\d{12}):(.+)")
 _SOURCE_KEYS: Final = ("aws:SourceArn", "aws:SourceAccount", "aws:SourceOrgID")
 _OWN_KEYS: Final = ("aws:PrincipalAccount", "aws:SourceAccount", "kms:CallerAccount", "aws:SourceOwner")
+_ARN_KEYS: Final = (
+    "aws:SourceArn",
+    "aws:PrincipalArn",
+    "kms:EncryptionContext:aws:logs:arn",
+    "kms:EncryptionContext:aws:cloudtrail:arn",
+)
 _ORGANIZATION_KEYS: Final = ("aws:PrincipalOrgID", "aws:SourceOrgID")
 # Services that act on behalf of nobody's resource or whose calls carry no source: (service, why).
 _SOURCELESS: Final = {
@@ -69,7 +75,7 @@ def _accounts(statement: Statement) -> frozenset[str] | None:
         values = exact_values(statement, key)
         if values:
             return values
-    for key in ("aws:SourceArn", "aws:PrincipalArn"):
+    for key in _ARN_KEYS:
         for patterns in restrictions(statement, key):
             found = [_account_of(p) for p in patterns]
             if all(found):
@@ -101,24 +107,32 @@ def outsiders_are_declared(inventory: Inventory) -> Iterator[Verdict]:
     for resource in inventory.of("lambda.FunctionUrl"):
         if resource.get("authorizationType") != "AWS_IAM":
             yield _outsider(resource, "it gives a function a URL that asks nobody who they are")
-    for resource in inventory.of("cloudwatch.EventPermission"):
-        principal = resource.text("principal")
-        condition = resource.objects("condition")
-        organization = condition[0].get("value") if condition else None
-        if principal == "*" and organization not in inventory.settings.external_principals:
-            yield _outsider(resource, "it lets every AWS account put events")
-        elif principal != "*" and not _known_account(principal, resource, inventory):
-            yield _outsider(resource, f"it lets the account {principal} put events")
-    for resource in inventory.of(
-        "ec2.AmiLaunchPermission", "ec2.SnapshotCreateVolumePermission", "ram.PrincipalAssociation"
-    ):
-        who = resource.text("accountId") or resource.text("principal") or resource.text("group") or "someone"
-        if who not in inventory.settings.external_principals and not _known_account(who, resource, inventory):
-            yield _outsider(resource, f"it shares with {who}")
+    yield from _shared(inventory)
     for resource in inventory.of("s3.BucketAcl", "s3.Bucket", "s3.BucketObject"):
         acl = resource.text("acl")
         if acl and acl not in ("private", "bucket-owner-full-control", "bucket-owner-read", "log-delivery-write"):
             yield _outsider(resource, f"its access control list is {acl}")
+
+
+def _shared(inventory: Inventory) -> Iterator[Verdict]:
+    """What is shared by a property of its own, without a document."""
+    declared = inventory.settings.external_principals
+    for resource in inventory.of("cloudwatch.EventPermission"):
+        principal = resource.text("principal")
+        condition = resource.objects("condition")
+        organization = condition[0].get("value") if condition else None
+        if principal == "*" and organization not in declared:
+            yield _outsider(resource, "it lets every AWS account put events")
+        elif principal != "*" and not _known_account(principal, resource, inventory):
+            yield _outsider(resource, f"it lets the account {principal} put events")
+    for resource in inventory.of(
+        "ec2.AmiLaunchPermission",
+        "ec2.SnapshotCreateVolumePermission",
+        "ram.PrincipalAssociation",
+    ):
+        who = resource.text("accountId") or resource.text("principal") or resource.text("group") or "someone"
+        if who not in declared and not _known_account(who, resource, inventory):
+            yield _outsider(resource, f"it shares with {who}")
 
 
 def _outsider(resource: Resource, found: str) -> Finding:
@@ -136,7 +150,11 @@ def _known_account(account: str, resource: Resource, inventory: Inventory) -> bo
     return account in own or account in inventory.settings.external_principals
 
 
-def _statement_problems(statement: Statement, resource: Resource, inventory: Inventory) -> Iterator[str]:
+def _statement_problems(
+    statement: Statement,
+    resource: Resource,
+    inventory: Inventory,
+) -> Iterator[str]:
     name = f"statement {statement.sid}" if statement.sid else "a statement"
     if statement.not_principals is not None:
         yield f"has {name} with NotPrincipal, which lets in everyone else"
@@ -147,32 +165,39 @@ def _statement_problems(statement: Statement, resource: Resource, inventory: Inv
     held = organization or (accounts is not None and all(_known_account(a, resource, inventory) for a in accounts))
     for assumer in assumers(statement):
         if assumer.kind == "Service":
-            intended = _OF_SERVICES.get(assumer.name)
-            extra = [a for a in actions_of(statement) if intended is not None and not covers(intended, a)]
-            if extra:
-                yield f"lets {assumer.name} do {', '.join(extra)} in {name}, which that service does not need"
-            if not held and assumer.name not in _SOURCELESS:
-                yield (
-                    f"lets in {assumer.name} on anybody's behalf in {name}: no condition holds aws:SourceArn or "
-                    "aws:SourceAccount to the stack's account"
-                )
+            yield from _service_problems(assumer.name, statement, name, held=held)
         elif assumer.kind == "Federated":
             yield f"lets in tokens of {assumer.name} in {name}"
         elif assumer.kind == "CanonicalUser":
             if assumer.name not in declared:
                 yield f"lets in the account with the canonical id {assumer.name} in {name}"
+        elif assumer.name == "*" and not held:
+            yield f"lets in everyone, in every AWS account, in {name}"
         elif assumer.name == "*":
-            if not held:
-                yield f"lets in everyone, in every AWS account, in {name}"
-            elif source_accounts(statement) and not organization and not _callers_held(statement):
+            if source_accounts(statement) and not organization and not _callers_held(statement):
                 yield f"names everyone in {name} where it means a service that acts for a source: name the service"
         else:
             problem = _principal_problem(assumer.name, resource, inventory)
-            if problem:
-                yield f"lets in {assumer.name} in {name}: {problem}"
+            yield from [f"lets in {assumer.name} in {name}: {problem}"] if problem else []
 
 
-def _principal_problem(name: str, resource: Resource, inventory: Inventory) -> str | None:
+def _service_problems(service: str, statement: Statement, name: str, *, held: bool) -> Iterator[str]:
+    intended = _OF_SERVICES.get(service)
+    extra = [a for a in actions_of(statement) if intended is not None and not covers(intended, a)]
+    if extra:
+        yield f"lets {service} do {', '.join(extra)} in {name}, which that service does not need"
+    if not held and service not in _SOURCELESS:
+        yield (
+            f"lets in {service} on anybody's behalf in {name}: no condition holds aws:SourceArn or SourceAccount to "
+            "the stack's account"
+        )
+
+
+def _principal_problem(  # noqa: PLR0911  a verdict a line
+    name: str,
+    resource: Resource,
+    inventory: Inventory,
+) -> str | None:
     declared = inventory.settings.external_principals
     if name in declared:
         return None
@@ -280,7 +305,7 @@ def buckets_speak_tls_only(inventory: Inventory) -> Iterator[Verdict]:
             continue
         yield Finding(
             resource=bucket,
-            found=f"the bucket {bucket.text('bucket') or bucket.name} answers requests that are not encrypted on their way",
+            found=f"the bucket {bucket.text('bucket') or bucket.name} answers requests in plain text",
             why="A release read or written in plain text can be changed by whoever stands between.",
             mend="Add a BucketPolicy with a statement that denies s3:* to * on the bucket and its objects where "
             "aws:SecureTransport is false.",
@@ -330,7 +355,7 @@ def keys_are_not_open(inventory: Inventory) -> Iterator[Verdict]:
                 yield Finding(
                     resource=source.resource,
                     found=f"its policy {problem}",
-                    why="Who may use a key may read everything that it guards; who may change its policy may do anything.",
+                    why="Who may use a key may read what it guards; who may change its policy may do anything.",
                     mend="Let the account administer the key (root, kms:*) and name exact roles and actions besides.",
                 )
 

@@ -74,7 +74,7 @@ class Explanation:
 
 
 def find(inventory: Inventory, name: str) -> list[Identity]:
-    """The roles that a name can mean: the whole name, or else its end (`ci-api`, `api-ci-github`), in any order of words.
+    """The roles that a name can mean: the whole name, or else its end, or its words in any order.
 
     `ci-api` is the CI roles of the service api: every word of it stands in the role's name.
     """
@@ -136,7 +136,7 @@ def _assumers(identity: Identity) -> Iterator[Line]:
 
 def _assumer(kind: str, name: str, statement: Statement) -> str:
     if kind == "Federated":
-        host = name.split(":oidc-provider/")[-1]
+        host = name.rsplit(":oidc-provider/", 1)[-1]
         subjects = [v for values in restrictions(statement, f"{host}:sub") for v in values]
         who = "; ".join(_subject(host, s) for s in subjects) or _UNHELD
         audiences_ = ", ".join(sorted(exact_values(statement, f"{host}:aud") or ())) or "any audience"

@@ -107,13 +107,7 @@ def every_identity_has_a_purpose(inventory: Inventory) -> Iterator[Verdict]:
     for resource, key in inventory.unknown_attachments:
         yield Unknown(resource=resource, what=f"the role in {key}")
     for resource in inventory.resources:
-        what = ELSEWHERE.get(resource.kind)
-        if resource.type.startswith("aws-native:iam:"):
-            what = "is an IAM resource of a provider whose documents this pack does not read"
-        elif resource.kind in ("cloudformation.Stack", "cloudformation.StackSet") and any(
-            "IAM" in c for c in resource.texts("capabilities")
-        ):
-            what = "may create IAM identities by a template that this pack does not read"
+        what = _elsewhere(resource)
         if what:
             yield Finding(
                 resource=resource,
@@ -121,6 +115,17 @@ def every_identity_has_a_purpose(inventory: Inventory) -> Iterator[Verdict]:
                 why=why,
                 mend="Declare the identity as aws.iam.Role with its purpose.",
             )
+
+
+def _elsewhere(resource: Resource) -> str | None:
+    """How the resource makes an identity that no role of the stack stands for, if it does."""
+    if resource.type.startswith("aws-native:iam:"):
+        return "is an IAM resource of a provider whose documents this pack does not read"
+    if resource.kind in ("cloudformation.Stack", "cloudformation.StackSet") and any(
+        "IAM" in c for c in resource.texts("capabilities")
+    ):
+        return "may create IAM identities by a template that this pack does not read"
+    return ELSEWHERE.get(resource.kind)
 
 
 def documents_are_understood(inventory: Inventory) -> Iterator[Verdict]:
@@ -348,8 +353,8 @@ def roles_are_passed_exactly(inventory: Inventory) -> Iterator[Verdict]:
                     resource=source.resource,
                     found=f"{source.via} passes roles too widely: {problem}",
                     why=why,
-                    mend="Allow iam:PassRole by its name, on the ARNs of the task and execution roles, with StringEquals "
-                    "iam:PassedToService ecs-tasks.amazonaws.com.",
+                    mend="Allow iam:PassRole by its name, on the ARNs of the task and execution roles, with "
+                    "StringEquals iam:PassedToService ecs-tasks.amazonaws.com.",
                 )
 
 

@@ -464,7 +464,7 @@ class Inventory:
 
     @cached_property
     def guarded_services(self) -> frozenset[tuple[str | None, str]]:
-        """(purpose, service) for which some role of the stack lets the service in for the stack's own resources only."""
+        """(purpose, service) for which some role lets the service in for the stack's own resources only."""
         return frozenset(
             (identity.purpose, name)
             for identity in self.identities

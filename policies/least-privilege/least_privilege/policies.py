@@ -76,7 +76,7 @@ STACK_POLICIES: Final[tuple[Entry, ...]] = (
         name="ci-can-only-hand-over",
         description="CI pushes images to its repositories and puts its one hand-off; it can do nothing else.",
         rule=identities.ci_can_only_hand_over,
-        remedy="Keep the CI role to the push actions, ecr:GetAuthorizationToken and s3:PutObject on the hand-off's key.",
+        remedy="Keep CI to the push actions, ecr:GetAuthorizationToken and s3:PutObject on the hand-off's key.",
         severity=Severity.CRITICAL,
     ),
     Entry(
@@ -174,19 +174,19 @@ def policies() -> list[Policy]:
             validate=_refuse_long_lived,
         ),
     ]
-    for entry in STACK_POLICIES:
-        out.append(
-            StackValidationPolicy(
-                name=entry.name,
-                description=entry.description,
-                enforcement_level=EnforcementLevel.MANDATORY,
-                severity=entry.severity,
-                framework=entry.framework,
-                remediation_steps=entry.remedy,
-                config_schema=PolicyConfigSchema(properties=dict(SCHEMA)),
-                validate=partial(_judge, entry.rule),
-            ),
+    out += [
+        StackValidationPolicy(
+            name=entry.name,
+            description=entry.description,
+            enforcement_level=EnforcementLevel.MANDATORY,
+            severity=entry.severity,
+            framework=entry.framework,
+            remediation_steps=entry.remedy,
+            config_schema=PolicyConfigSchema(properties=dict(SCHEMA)),
+            validate=partial(_judge, entry.rule),
         )
+        for entry in STACK_POLICIES
+    ]
     return out
 
 

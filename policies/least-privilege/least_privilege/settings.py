@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
@@ -110,7 +110,7 @@ SCHEMA: Final[dict[str, dict[str, Any]]] = {
     ),
     "managedPolicies": _object(_TEXTS, "Purpose to ARNs of managed policies that may be attached."),
     "passableRoles": _list("ARNs of roles outside the stack that may be passed."),
-    "externalPrincipals": _list("Accounts, roles, or organisations (o-...) outside the stack's own account that it trusts."),
+    "externalPrincipals": _list("Accounts, roles or organisations (o-...) that the stack trusts besides itself."),
     "thirdParties": _list("Those of externalPrincipals that belong to somebody else: they must send an ExternalId."),
     "branches": _object(_TEXTS, "Environment to the branches that release to it; without it the branch of its name."),
     "releaseTags": _list("Patterns of the git tags that are releases."),
@@ -142,35 +142,7 @@ def _settings(frozen: tuple[tuple[str, Any], ...]) -> Settings:
     unknown = sorted(set(values) - set(SCHEMA))
     if unknown:
         raise SettingsError(f"The pack has no setting {', '.join(unknown)}; it knows {', '.join(SCHEMA)}.")
-    fields: dict[str, Any] = {}
-    for key, kind in (("purposeTag", "purpose_tag"), ("serviceTag", "service_tag"),
-                      ("environmentTag", "environment_tag"), ("productionTag", "production_tag")):  # fmt: skip
-        if key in values:
-            fields[kind] = _text(key, values[key])
-    for key, name in (("productionEnvironments", "production_environments"), ("accounts", "accounts"),
-                      ("handoffs", "handoffs"), ("passableRoles", "passable_roles"),
-                      ("externalPrincipals", "external_principals"), ("thirdParties", "third_parties"),
-                      ("releaseTags", "release_tags")):  # fmt: skip
-        if key in values:
-            fields[name] = _texts(key, values[key])
-    for key, name in (("managedPolicies", "managed_policies"), ("branches", "branches"),
-                      ("protectedEnvironments", "protected_environments")):  # fmt: skip
-        if key in values:
-            fields[name] = {k: _texts(f"{key}.{k}", v) for k, v in _map(key, values[key])}
-    if "purposes" in values:
-        fields["purposes"] = {k: _purpose(f"purposes.{k}", v) for k, v in _map("purposes", values["purposes"])}
-    if "allowed" in values:
-        fields["allowed"] = {
-            _purpose("allowed", k): tuple(_extra(f"allowed.{k}", item) for item in _items(f"allowed.{k}", v))
-            for k, v in _map("allowed", values["allowed"])
-        }
-    if "issuers" in values:
-        fields["issuers"] = {k: _issuer(f"issuers.{k}", v) for k, v in _map("issuers", values["issuers"])}
-    if "requireBoundary" in values:
-        if not isinstance(values["requireBoundary"], bool):
-            raise SettingsError("The setting requireBoundary must be true or false.")
-        fields["require_boundary"] = values["requireBoundary"]
-    return Settings(**fields)
+    return Settings(**{name: read(key, values[key]) for key, (name, read) in _READ.items() if key in values})
 
 
 class _Map(tuple[tuple[str, Any], ...]):
@@ -231,3 +203,50 @@ def _issuer(key: str, value: Any) -> Issuer:
         audiences=_texts(f"{key}.audiences", found["audiences"]),
         subjects=_texts(f"{key}.subjects", found["subjects"]),
     )
+
+
+def _flag(key: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise SettingsError(f"The setting {key} must be true or false.")
+    return value
+
+
+def _lists(key: str, value: Any) -> dict[str, tuple[str, ...]]:
+    return {k: _texts(f"{key}.{k}", v) for k, v in _map(key, value)}
+
+
+def _purposes(key: str, value: Any) -> dict[str, str]:
+    return {k: _purpose(f"{key}.{k}", v) for k, v in _map(key, value)}
+
+
+def _allowed(key: str, value: Any) -> dict[str, tuple[Extra, ...]]:
+    return {
+        _purpose(key, k): tuple(_extra(f"{key}.{k}", item) for item in _items(f"{key}.{k}", v))
+        for k, v in _map(key, value)
+    }
+
+
+def _issuers(key: str, value: Any) -> dict[str, Issuer]:
+    return {k: _issuer(f"{key}.{k}", v) for k, v in _map(key, value)}
+
+
+_READ: Final[Mapping[str, tuple[str, Callable[[str, Any], Any]]]] = {
+    "purposeTag": ("purpose_tag", _text),
+    "serviceTag": ("service_tag", _text),
+    "environmentTag": ("environment_tag", _text),
+    "productionTag": ("production_tag", _text),
+    "productionEnvironments": ("production_environments", _texts),
+    "purposes": ("purposes", _purposes),
+    "accounts": ("accounts", _texts),
+    "handoffs": ("handoffs", _texts),
+    "allowed": ("allowed", _allowed),
+    "managedPolicies": ("managed_policies", _lists),
+    "passableRoles": ("passable_roles", _texts),
+    "externalPrincipals": ("external_principals", _texts),
+    "thirdParties": ("third_parties", _texts),
+    "branches": ("branches", _lists),
+    "releaseTags": ("release_tags", _texts),
+    "protectedEnvironments": ("protected_environments", _lists),
+    "issuers": ("issuers", _issuers),
+    "requireBoundary": ("require_boundary", _flag),
+}

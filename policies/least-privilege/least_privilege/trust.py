@@ -36,7 +36,7 @@ SERVICES: Final[dict[str, tuple[str, ...]]] = {
 GITHUB: Final = "token.actions.githubusercontent.com"
 CIRCLECI: Final = "oidc.circleci.com/org/"
 ASSUME: Final = "sts:assumerole"
-ASSUME_BY_TOKEN: Final = "sts:assumerolewithwebidentity"
+ASSUME_BY_TOKEN: Final = "sts:assumerolewithwebidentity"  # noqa: S105  an action
 
 _PROVIDER = re.compile(r"arn:(aws[a-z-]*):iam::(\d{12}):oidc-provider/(.+)")
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):role/[\w+=,.@/-]+")
@@ -164,7 +164,12 @@ def _service_problem(
     return _role_problem(assumer.name, statement, identity, inventory)
 
 
-def _role_problem(name: str, statement: Statement, identity: Identity, inventory: Inventory) -> str | None:
+def _role_problem(  # noqa: PLR0911  a verdict a line
+    name: str,
+    statement: Statement,
+    identity: Identity,
+    inventory: Inventory,
+) -> str | None:
     if name == "*":
         return "that is everyone, in every AWS account"
     role = _ROLE.fullmatch(name)

@@ -137,7 +137,7 @@ def _start(resource: Resource, found: str) -> Finding:
     )
 
 
-def _pattern_problem(rule: Resource, pipeline: Pipeline) -> str | None:
+def _pattern_problem(rule: Resource, pipeline: Pipeline) -> str | None:  # noqa: PLR0911  a verdict a line
     if rule.text("scheduleExpression"):
         return "by the clock"
     if rule.unknown("eventPattern"):
@@ -148,29 +148,33 @@ def _pattern_problem(rule: Resource, pipeline: Pipeline) -> str | None:
         return "on an event pattern that is not JSON"
     if not isinstance(pattern, dict) or not isinstance(pattern.get("detail"), dict):
         return "on events of any kind"
-    detail = pattern["detail"]
     if pattern.get("source") != ["aws.s3"]:
         return "on events that are not S3's"
-    kind = pattern.get("detail-type")
+    kind, detail = pattern.get("detail-type"), pattern["detail"]
     if kind == ["AWS API Call via CloudTrail"]:
         found = _one(detail, "requestParameters", "bucketName"), _one(detail, "requestParameters", "key")
-        if detail.get("eventSource") != ["s3.amazonaws.com"]:
-            return "on API calls of any service"
-        names = detail.get("eventName")
-        if not isinstance(names, list) or not names or not all(isinstance(n, str) and n in _WRITES for n in names):
-            return f"on calls other than writes ({names})"
-        if detail.get("errorCode") != [{"exists": False}]:
-            return "on failed calls as well (no filter on errorCode)"
-    elif kind == ["Object Created"]:
-        found = _one(detail, "bucket", "name"), _one(detail, "object", "key")
-    else:
-        return f"on events of the type {kind}"
+        return _call_problem(detail) or _key_problem(found, pipeline)
+    if kind == ["Object Created"]:
+        return _key_problem((_one(detail, "bucket", "name"), _one(detail, "object", "key")), pipeline)
+    return f"on events of the type {kind}"
+
+
+def _call_problem(detail: Mapping[str, Any]) -> str | None:
+    if detail.get("eventSource") != ["s3.amazonaws.com"]:
+        return "on API calls of any service"
+    names = detail.get("eventName")
+    if not isinstance(names, list) or not names or not all(isinstance(n, str) and n in _WRITES for n in names):
+        return f"on calls other than writes ({names})"
+    if detail.get("errorCode") != [{"exists": False}]:
+        return "on failed calls as well (no filter on errorCode)"
+    return None
+
+
+def _key_problem(found: tuple[str | None, str | None], pipeline: Pipeline) -> str | None:
     own = {(a.said("S3Bucket"), a.said("S3ObjectKey")) for a in pipeline.sources if a.provider == "S3"}
     if None in found:
         return "on more than one exact bucket and key"
-    if found not in own:
-        return f"from {found[0]}/{found[1]}, which is none of its sources"
-    return None
+    return None if found in own else f"from {found[0]}/{found[1]}, which is none of its sources"
 
 
 def _one(detail: Mapping[str, Any], *path: str) -> str | None:
@@ -232,7 +236,8 @@ def _roll_back(resource: Resource, found: str) -> Finding:
         found=found,
         why="A release that fails has to go back without anybody awake.",
         mend="Give blue/green a test listener, alarms, autoRollbackConfiguration with DEPLOYMENT_FAILURE and "
-        "DEPLOYMENT_STOP_ON_ALARM and, in production, a bake time; give rolling services a circuit breaker with rollback.",
+        "DEPLOYMENT_STOP_ON_ALARM and, in production, a bake time; give rolling services a circuit breaker that rolls "
+        "back.",
     )
 
 

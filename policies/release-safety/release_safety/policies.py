@@ -81,8 +81,8 @@ RESOURCE_POLICIES: Final[tuple[ResourceEntry, ...]] = (
         problem=storage.repository_problem,
         mended=storage.repository_mended,
         why="A tag that moves lets somebody change what runs after it was approved.",
-        remedy="Set imageTagMutability: IMMUTABLE and imageScanningConfiguration: {scanOnPush: true}; keep build caches in "
-        "a repository of their own.",
+        remedy="Set imageTagMutability: IMMUTABLE and imageScanningConfiguration: {scanOnPush: true}; keep build "
+        "caches in a repository of their own.",
         framework=_benchmark("ECR.2", "ECR private repositories should have tag immutability configured"),
     ),
     ResourceEntry(

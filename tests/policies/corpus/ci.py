@@ -124,7 +124,7 @@ def cases() -> Iterator[Case]:
 READ_ALL = document(allow("s3:GetObject", "arn:aws:s3:::any/*"))
 
 
-def _attached() -> Iterator[Case]:
+def _attached() -> Iterator[Case]:  # noqa: C901  one attachment after the other
     def attachment(kind: str, name: str, **inputs: Any) -> Thing:
         return Thing(type=f"aws:iam/{kind[0].lower()}{kind[1:]}:{kind}", name=name, inputs=inputs)
 

@@ -58,7 +58,7 @@ FINE: list[dict[str, Any]] = [
 HOLDERS = ("bucket", "topic", "queue", "repository", "secret", "key", "bus", "vault")
 
 
-def holder(kind: str, name: str, statement: dict[str, Any]) -> list[Thing]:
+def holder(kind: str, name: str, statement: dict[str, Any]) -> list[Thing]:  # noqa: PLR0911  a kind a line
     """A resource of one kind whose policy has the statement."""
     whole = {"Effect": "Allow", **statement}
     if kind == "bucket":
