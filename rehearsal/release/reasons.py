@@ -32,8 +32,8 @@ class Reason:
 
 _RULES: Final = "for listeners whose traffic stands in a rule; those of the sample services have a default action only"
 _VERSIONS: Final = (
-    "CodePipeline's user guide gives whoever takes artifacts both reads; ours reads the newest, and whether CodePipeline "
-    "reads by version before it calls a function is not documented"
+    "CodePipeline's user guide gives whoever takes artifacts both reads; ours reads the newest, and whether "
+    "CodePipeline reads by version before it calls a function is not documented"
 )
 _LAMBDA_TIDIES: Final = "Lambda itself calls it when it changes or removes the function's network interfaces"
 

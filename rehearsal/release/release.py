@@ -195,6 +195,8 @@ class Stage:
         self._exits = ExitStack()
         self._scans: dict[str, int] = {}
         self._forgotten: dict[str, bool] = {}
+        self._rejected: set[str] = set()
+        """Services whose release a person rejected, because the step says so or by themselves."""
         self._held: dict[str, bool] = {}
         """Services and whether their scaling was suspended when their traffic was first shifted."""
 
@@ -288,7 +290,10 @@ class Stage:
         return 200, {"imageScanStatus": {"status": "COMPLETE"}, "imageScanFindings": findings}
 
     def _asked(self, question: Question) -> bool:
-        return self.step != REJECTED_APPROVAL and self._approve(question)
+        agreed = self.step != REJECTED_APPROVAL and self._approve(question)
+        if not agreed:
+            self._rejected.add(self.timeline.service)
+        return agreed
 
     def _invoked_by_rule(self, arn: str, event: Event) -> None:
         function, before = self.declared.functions[arn], len(self.network.posted)
@@ -430,7 +435,8 @@ class Stage:
                 service=service.name, what="the hand-off starts the pipeline", ok=False, found="nothing started"
             )
             return
-        back = self.step not in {None, LOST_EVENT}
+        step = REJECTED_APPROVAL if service.name in self._rejected else self.step
+        back = step not in {None, LOST_EVENT}
 
         def check(what: str, ok: bool, found: str) -> Check:
             return Check(service=service.name, what=what, ok=ok, found=found)
@@ -449,7 +455,7 @@ class Stage:
             held = self._held[service.name]
             yield check("auto scaling was suspended while traffic shifted", held, "suspended" if held else "it was not")
         yield check("nothing is left half done", *self._left(service, execution))
-        yield check("people are told", *self._told(service, before))
+        yield check("people are told", *self._told(service, step, before))
         faults = self.lambdas.faults[before.faults :]
         yield check("no function failed by itself", not faults, "; ".join(faults) or "none did")
         if self.step == LOST_EVENT:
@@ -485,7 +491,7 @@ class Stage:
         bucket, key = execution.artifacts[artifact]
         return "Contents" in self.account.client("s3").list_objects_v2(Bucket=bucket, Prefix=key)
 
-    def _told(self, service: Service, before: _Before) -> tuple[bool, str]:
+    def _told(self, service: Service, step: str | None, before: _Before) -> tuple[bool, str]:
         """Whether every declared channel got every message that this release owes, with the channel's own token."""
         if not self.channels:
             return True, "the stack names no channel"
@@ -497,11 +503,11 @@ class Stage:
                 for p in posted
                 if (p.kind, p.room, p.token) == (kind, room, token) or (not token and p.room == room)
             ]
-            missing += [f"{kind} {room}: {t}" for t in self._owed(service) if not any(t in text for text in own)]
+            missing += [f"{kind} {room}: {t}" for t in self._owed(service, step) if not any(t in text for text in own)]
         count = f"{len(posted)} messages to {len(self.channels)} channels"
         return not missing, count if not missing else f"{count}; missing are {', '.join(missing)}"
 
-    def _owed(self, service: Service) -> list[str]:
+    def _owed(self, service: Service, step: str | None) -> list[str]:
         approval = ["waiting for approval"] if service.pipeline.approves() else []
         rollback = ["rolling back", "rolled back"] if service.blue_green else []
         failed = "release failed at Deploy/Deploy"
@@ -514,7 +520,7 @@ class Stage:
             ALARM: [*approval, "deployment stopped", *rollback, failed],
             STOP: [*approval, "deployment stopped", *rollback, failed],
         }
-        return ["release started", *owed[self.step]]
+        return ["release started", *owed[step]]
 
 
 _ENDED: Final = frozenset({"Succeeded", "Failed", "Stopped"})

@@ -46,6 +46,5 @@ def _take(inputs: dict[str, Any], action: str) -> None:
     found = [s for s in document["Statement"] if action in s["Action"]]
     assert found, f"{action} is not there to be taken away"
     for statement in found:
-        statement["Action"].remove(action)
-    document["Statement"] = [s for s in document["Statement"] if s["Action"]]
+        statement["Action"] = [a for a in statement["Action"] if a != action] or ["none:Nothing"]
     inputs["policy"] = json.dumps(document)
