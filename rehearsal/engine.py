@@ -12,6 +12,7 @@ import runpy
 import sys
 import time
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -148,7 +149,8 @@ def rehearse(
             policies.start(settings, configs)
             clock.mark("packs")
             context = contextvars.copy_context()
-            context.run(
+            _apart(
+                context.run,
                 _run_program,
                 project=project,
                 stack=stack,
@@ -177,6 +179,20 @@ def rehearse(
         )
     outputs.forget_classes()
     return result
+
+
+def _apart(function: Callable[..., None], *args: Any, **options: Any) -> None:
+    """Call a function that runs an event loop; in a thread of its own where this one has a loop running."""
+    running = True
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        running = False
+    if not running:
+        function(*args, **options)
+        return
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="rehearsal") as thread:
+        thread.submit(function, *args, **options).result()
 
 
 def _policy_configs(files: Sequence[str | Path], packs: int) -> list[tuple[Mapping[str, Any], str]]:

@@ -10,9 +10,10 @@ import functools
 import gc
 import itertools
 import sys
+import threading
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pulumi
 from pulumi.output import _OutputData
@@ -29,13 +30,41 @@ ORDER_URI = "rehearsal:order"
 _SDK_CALL = "pulumi.runtime._context"
 
 
+class Stuck(Exception):  # noqa: N818  its text is the whole error
+    """The program waits for a value that nothing can give any more."""
+
+    user_error: ClassVar[bool] = True
+
+
 class InlineLoop(asyncio.SelectorEventLoop):
     """An event loop that makes the SDK's calls to the monitor at once, not in another thread.
 
     The SDK hands each call to a thread because the engine answers over a network; ours answers at once. What
     the program itself gives to an executor goes there. Once the program has registered a transform, calls go
     to threads, too: the monitor then waits for the loop to run it.
+
+    Where the engine would wait for ever, this loop notices: nothing is ready, no timer runs, nothing is open,
+    and there is no thread that could still say something.
     """
+
+    _ready: Any
+    _scheduled: Any
+    _selector: Any
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._threads_before = threading.active_count()
+        self._quiet = len(self._selector.get_map())
+
+    def _run_once(self) -> None:
+        if (
+            not self._ready
+            and not self._scheduled
+            and len(self._selector.get_map()) == self._quiet
+            and threading.active_count() <= self._threads_before
+        ):
+            raise Stuck("the program waits for a value that nothing will ever give; look for a future left open")
+        super()._run_once()  # type: ignore[misc]
 
     def run_in_executor(  # type: ignore[override]
         self, executor: Any, func: Callable[..., Any], *args: Any

@@ -136,6 +136,52 @@ def test_a_circle_of_dependencies_is_an_error(project):
     assert "circular dependency" in only_error(project.rehearse()).message
 
 
+def test_a_program_that_waits_for_what_never_comes_is_told_so(project):
+    project.program(
+        """
+        import asyncio
+        import pulumi
+
+        async def never():
+            await asyncio.get_running_loop().create_future()
+
+        pulumi.export("never", pulumi.Output.from_input(never()))
+        """
+    )
+
+    assert "waits for a value that nothing will ever give" in only_error(project.rehearse()).message
+
+
+def test_a_program_that_waits_for_a_thread_or_a_timer_is_waited_for(project):
+    project.program(
+        """
+        import asyncio
+        import threading
+        import time
+        import pulumi
+
+        async def slow():
+            loop = asyncio.get_running_loop()
+            answer = loop.create_future()
+
+            def later():
+                time.sleep(0.05)
+                loop.call_soon_threadsafe(answer.set_result, "late")
+
+            threading.Thread(target=later).start()
+            await asyncio.sleep(0.01)
+            process = await asyncio.create_subprocess_exec("true")
+            return await answer + str(await process.wait())
+
+        pulumi.export("slow", pulumi.Output.from_input(slow()))
+        """
+    )
+
+    run = project.rehearse()
+
+    assert run.exports == {"slow": "late0"}, run.errors
+
+
 def test_an_exit_of_the_program_is_an_error_unless_it_is_zero(project):
     project.program("import sys\nsys.exit(3)\n")
     failed = project.rehearse()

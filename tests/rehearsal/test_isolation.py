@@ -1,5 +1,6 @@
 """Many runs in one process do not see each other, nor anything of the process but what a program should."""
 
+import asyncio
 import gc
 import os
 import sys
@@ -91,6 +92,15 @@ def test_classes_of_one_run_do_not_describe_the_next(project):
     assert "first" in first.outputs
     assert "second" in second.outputs
     assert "first" not in second.outputs
+
+
+def test_a_rehearsal_can_be_asked_for_while_a_loop_is_running(project):
+    project.program("import pulumi, pulumi_aws as aws\npulumi.export('name', aws.sns.Topic('t', name='t').name)\n")
+
+    async def asked():
+        return project.rehearse()
+
+    assert asyncio.run(asked()).exports == {"name": "t"}
 
 
 def test_the_environment_has_the_configuration_as_the_language_host_gives_it(project):
