@@ -15,7 +15,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Final
 
 import boto3  # type: ignore[import-untyped]
 import botocore.loaders  # type: ignore[import-untyped]
@@ -31,7 +31,8 @@ from .permissions import Call, Permissions
 Answer = tuple[int, dict[str, Any]]
 Player = Callable[[Mapping[str, Any]], Answer]
 
-_PARAMS = "rehearsed parameters"
+_PARAMS: Final = "rehearsed parameters"
+_NOBODY: Final = {"aws_access_key_id": "rehearsal", "aws_secret_access_key": "rehearsal"}
 
 
 @functools.cache
@@ -56,18 +57,19 @@ class Account:
         self.after: dict[str, Callable[[Mapping[str, Any]], None]] = {}
         """`service:Operation` to what happens once the emulator has done it."""
         self._roles: dict[str, str] = {}
-        self._sessions: dict[str, Any] = {}
+        self._sessions: dict[str, _Credentials] = {}
         self._clients: dict[tuple[str, str], Any] = {}
         self._deployments: dict[str, str] = {}
         self.live_before: dict[str, str] = {}
         """Services and the revision (`family:number`) that they run before anything is released."""
-        self._own = self._session(self._assumed("arn:aws:iam::" + declared.account + ":role/rehearsal"))
+        self._boto = _session(declared.region)
+        self._boto.events.register("before-parameter-build", self._read)
+        self._boto.events.register("before-call", self._judge)
+        self._boto.events.register("after-call", self._follow)
+        self._sts = self._boto.client("sts", **_NOBODY)
+        self._own = _Credentials(self._boto, self._assumed(f"arn:aws:iam::{declared.account}:role/rehearsal"))
 
     # ------------------------------------------------------------ who calls
-
-    @functools.cached_property
-    def _sts(self) -> Any:
-        return _session({}, self.declared.region).client("sts")
 
     def _assumed(self, role: str) -> dict[str, str]:
         """Credentials of a role: the emulator puts what is done with them into the role's account."""
@@ -78,23 +80,16 @@ class Account:
             "aws_session_token": said["SessionToken"],
         }
 
-    def _session(self, credentials: Mapping[str, str]) -> Any:
-        return _session(credentials, self.declared.region)
-
     def credentials(self, role: str) -> dict[str, str]:
         """New credentials of a role, by which its calls are known."""
         given = self._assumed(role)
         self._roles[given["aws_access_key_id"]] = role
         return given
 
-    def session(self, role: str) -> Any:
-        """A boto3 session of a role; each of its calls is judged."""
+    def session(self, role: str) -> _Credentials:
+        """What makes clients of a role; each of their calls is judged."""
         if role not in self._sessions:
-            session = self._session(self.credentials(role))
-            session.events.register("before-parameter-build", self._read)
-            session.events.register("before-call", self._judge)
-            session.events.register("after-call", self._follow)
-            self._sessions[role] = session
+            self._sessions[role] = _Credentials(self._boto, self.credentials(role))
         return self._sessions[role]
 
     def client(self, service: str, role: str | None = None) -> Any:
@@ -108,7 +103,9 @@ class Account:
         context[_PARAMS] = dict(params)
 
     def _judge(self, model: Any, context: Mapping[str, Any], request_signer: Any, **_: Any) -> Any:
-        role = self._roles[request_signer._credentials.access_key]  # noqa: SLF001  (nothing else tells who calls)
+        role = self._roles.get(request_signer._credentials.access_key)  # noqa: SLF001  (nothing else tells who calls)
+        if role is None:
+            return None  # the rehearsal itself
         service, params = model.service_model.service_name, context[_PARAMS]
         for action, resources, keys in requests.asked(service, model.name, params, self):
             self.permissions.call(Call(role=role, action=action, resources=resources, context=keys))
@@ -310,10 +307,24 @@ class Account:
         )
 
 
-def _session(credentials: Mapping[str, str], region: str) -> Any:
+class _Credentials:
+    """Somebody's credentials on the one session that all share: a session of each role would take thrice the time.
+
+    `boto3.DEFAULT_SESSION` may be one of these, as `boto3.client` asks it for nothing but clients.
+    """
+
+    def __init__(self, session: Any, credentials: Mapping[str, str]) -> None:
+        self._session, self._credentials = session, credentials
+
+    def client(self, service: str, region: str | None = None, **options: Any) -> Any:
+        """A client; the options are boto3's, and other credentials among them stand over these."""
+        return self._session.client(service, region, **{**self._credentials, **options})
+
+
+def _session(region: str) -> Any:
     session = botocore.session.Session()
     session.register_component("data_loader", _models())
-    return boto3.Session(botocore_session=session, region_name=region, **credentials)
+    return boto3.Session(botocore_session=session, region_name=region)
 
 
 @contextmanager
