@@ -120,6 +120,11 @@ class Account:
         if then is not None and http_response.status_code == 200:  # noqa: PLR2004
             then(context[_PARAMS])
 
+    def taken_on(self, role: str, service: str, source: str) -> None:
+        """A service of AWS takes on a role on behalf of one of the stack's own resources, its ARN `source`."""
+        keys = {"aws:sourcearn": source, "aws:sourceaccount": self.declared.account}
+        self.permissions.assume(role, ("Service", service), keys)
+
     def played(self, role: str, action: str, *resources: str) -> None:
         """Note a call that a service of AWS makes under a role and that no emulator has to answer."""
         self.permissions.call(Call(role=role, action=action, resources=resources or ("*",)))
@@ -316,9 +321,9 @@ class _Credentials:
     def __init__(self, session: Any, credentials: Mapping[str, str]) -> None:
         self._session, self._credentials = session, credentials
 
-    def client(self, service: str, region: str | None = None, **options: Any) -> Any:
+    def client(self, service: str, **options: Any) -> Any:
         """A client; the options are boto3's, and other credentials among them stand over these."""
-        return self._session.client(service, region, **{**self._credentials, **options})
+        return self._session.client(service, **{**self._credentials, **options})
 
 
 def _session(region: str) -> Any:

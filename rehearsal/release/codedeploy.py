@@ -141,7 +141,9 @@ class CodeDeploy:
         """Play a deployment to its end, and its roll-back to the end of that."""
         deployment.status = "InProgress"
         role = self._group(deployment)["serviceRoleArn"]
-        self._account.permissions.assume(role, ("Service", "codedeploy.amazonaws.com"))
+        info = deployment.info()
+        group = f"deploymentgroup:{info['applicationName']}/{info['deploymentGroupName']}"
+        self._account.taken_on(role, "codedeploy.amazonaws.com", self._account.arn("codedeploy", group))
         self._timeline.note("CodeDeploy", f"{deployment.id} begins", role)
         self._tell(deployment, "START")
         deployment.listed = True

@@ -103,12 +103,7 @@ class CodePipeline:
     def run(self, execution: Execution) -> None:
         """Walk through the stages until the end or the first failure."""
         pipeline = execution.service.pipeline
-        own = self._account.declared.account
-        self._account.permissions.assume(
-            pipeline.role,
-            ("Service", "codepipeline.amazonaws.com"),
-            {"aws:sourcearn": pipeline.arn, "aws:sourceaccount": own},
-        )
+        self._account.taken_on(pipeline.role, "codepipeline.amazonaws.com", pipeline.arn)
         self._timeline.note("CodePipeline", f"{pipeline.name} begins", pipeline.role)
         self._tell_pipeline(execution, "STARTED")
         for stage, actions in pipeline.stages.items():

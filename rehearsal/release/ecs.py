@@ -41,10 +41,10 @@ class Ecs:
         Source: Amazon ECS developer guide, "Amazon ECS task execution IAM role".
         """
         account, found = self._account, self._account.task_definition(task_definition)
-        execution, who = found["executionRoleArn"], self._source()
+        execution, task = found["executionRoleArn"], account.arn("ecs", f"task/{service.cluster}/0123456789abcdef")
         for role in (execution, found.get("taskRoleArn")):
             if role is not None:
-                account.permissions.assume(role, ("Service", "ecs-tasks.amazonaws.com"), who)
+                account.taken_on(role, "ecs-tasks.amazonaws.com", task)
         account.played(execution, "ecr:GetAuthorizationToken")
         for container in found["containerDefinitions"]:
             image = _IMAGE.fullmatch(container["image"])
@@ -62,13 +62,6 @@ class Ecs:
                 account.played(execution, "logs:PutLogEvents", arn)
         count = service.ecs["desiredCount"]
         self._timeline.note("ECS", f"starts {count} tasks of {short(task_definition)}", execution)
-
-    def _source(self) -> dict[str, str]:
-        account = self._account.declared.account
-        return {
-            "aws:sourcearn": self._account.arn("ecs", "task/rehearsal/0123456789abcdef"),
-            "aws:sourceaccount": account,
-        }
 
     def _read(self, role: str, value_from: str) -> None:
         parts = value_from.split(":")

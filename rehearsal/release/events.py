@@ -65,8 +65,7 @@ class Bus:
     def _start(self, rule: Rule, target: Target, given: Mapping[str, Any]) -> None:
         if target.role is None:
             raise NotDeclaredError(f"The rule {rule.name} starts {target.arn} without a role.")
-        who = {"aws:sourcearn": rule.arn, "aws:sourceaccount": self._declared.account}
-        self._account.permissions.assume(target.role, ("Service", "events.amazonaws.com"), who)
+        self._account.taken_on(target.role, "events.amazonaws.com", rule.arn)
         self._account.played(target.role, "codepipeline:StartPipelineExecution", target.arn)
         self._timeline.note("EventBridge", f"{rule.name} matches and starts the pipeline", target.role)
         self.start(target.arn, given)

@@ -63,8 +63,8 @@ class Lambdas:
         if function is None:
             raise NotDeclaredError(f"The function {arn} is called and not declared by this stack.")
         handler = _handler(function)
-        permissions, group = self.account.permissions, f"/aws/lambda/{function.name}"
-        permissions.assume(function.role, ("Service", "lambda.amazonaws.com"))
+        group = f"/aws/lambda/{function.name}"
+        self.account.taken_on(function.role, "lambda.amazonaws.com", function.arn)
         stream = self.account.arn("logs", f"log-group:{group}:log-stream:rehearsal")
         for action in ("logs:CreateLogStream", "logs:PutLogEvents"):
             self.account.played(function.role, action, stream)
