@@ -66,7 +66,7 @@ def registrations(things: Iterable[Thing], provider: Thing) -> list[Registration
                 urn=t.urn, type=t.type, name=t.name, parent="", custom=True, provider=owner,
                 inputs=wire_from_plain(dict(t.inputs)), outputs=wire_from_plain(dict(t.inputs)),
                 options=Options(ignore_changes=t.ignore),
-                property_dependencies={k: tuple(urns[n] for n in names) for k, names in t.refers.items()},
+                property_dependencies={k: tuple(urns[n] for n in names if n in urns) for k, names in t.refers.items()},
             )
             for t in listed
         ),

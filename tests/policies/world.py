@@ -38,8 +38,18 @@ def allow(actions: Any, resources: Any, **condition: Any) -> dict[str, Any]:
     return out | ({"Condition": condition} if condition else {})
 
 
+GUARD: dict[str, Any] = {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
+
+
+def trusting(*services: str) -> dict[str, Any]:
+    """A statement that lets services in; Lambda does not say on whose behalf it assumes a role."""
+    held = {} if services == ("lambda.amazonaws.com",) else {"Condition": GUARD}
+    principal = {"Service": list(services) if len(services) > 1 else services[0]}
+    return {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole", **held}
+
+
 def service_trust(service: str) -> str:
-    return document({"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"})
+    return document(trusting(service))
 
 
 def provider(environment: str = "live", production: str = "true") -> Thing:

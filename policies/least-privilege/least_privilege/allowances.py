@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from . import told
+from . import lookups, told
 from .grants import Permission
 
 if TYPE_CHECKING:
-    from .inventory import Identity, Inventory, Revision
+    from .inventory import Identity, Inventory
     from .resources import Resource
 
 PUSH: Final = (
@@ -30,89 +30,32 @@ LOG_IN: Final = Permission(actions=("ecr:getauthorizationtoken",), resources=("*
 DATA_KEY: Final = ("kms:generatedatakey", "kms:generatedatakeywithoutplaintext")
 
 
-def belongs(text: str, resource: Resource, service: str, tag: str) -> bool:
-    """Whether a resource belongs to a service: by its tag, otherwise by a whole segment of its path-like name."""
-    if not service:
-        return True
-    tagged = resource.tags.get(tag)
-    return tagged == service if tagged else service in text.split("/")
-
-
-def repositories(inventory: Inventory, service: str) -> list[str]:
-    """ARNs of the service's repositories."""
-    tag = inventory.settings.service_tag
-    return [
-        r.arn("ecr", f"repository/{r.text('name') or r.name}")
-        for r in inventory.of("ecr.Repository")
-        if belongs(r.text("name") or r.name, r, service, tag)
-    ]
-
-
-def handoffs(inventory: Inventory, service: str) -> list[tuple[str, str]]:
-    """(bucket, key) that CI of the service may put: what its pipelines read and the stack does not write itself."""
-    own = {(inventory.bucket_of(o), o.text("key")) for o in inventory.of("s3.BucketObject", "s3.ObjectCopy")}
-    tag = inventory.settings.service_tag
-    out = []
-    for pipeline in inventory.of("codepipeline.Pipeline"):
-        for action in pipeline_actions(pipeline):
-            configuration = action.get("configuration")
-            if action.get("category") != "Source" or action.get("provider") != "S3":
-                continue
-            if not isinstance(configuration, Mapping):
-                continue
-            bucket, key = configuration.get("S3Bucket"), configuration.get("S3ObjectKey")
-            if not isinstance(bucket, str) or not isinstance(key, str) or (bucket, key) in own:
-                continue
-            if belongs(key, pipeline, service, tag):
-                out.append((bucket, key))
-    for uri in inventory.settings.handoffs:
-        bucket, _, key = uri.removeprefix("s3://").partition("/")
-        out.append((bucket, key))
-    return out
-
-
-def pipeline_actions(pipeline: Resource) -> Iterator[Mapping[str, Any]]:
-    """Every action of a pipeline, in its order."""
-    for stage in pipeline.objects("stages"):
-        actions = stage.get("actions")
-        for action in actions if isinstance(actions, list) else []:
-            if isinstance(action, Mapping):
-                yield action
-
-
-def bucket_key(inventory: Inventory, bucket: str) -> list[str]:
-    """ARNs of the customer keys that encrypt a bucket."""
-    out = []
-    for encryption in inventory.of("s3.BucketServerSideEncryptionConfiguration"):
-        if inventory.bucket_of(encryption) != bucket:
-            continue
-        for rule in encryption.objects("rules"):
-            default = rule.get("applyServerSideEncryptionByDefault")
-            key = default.get("kmsMasterKeyId") if isinstance(default, Mapping) else None
-            if isinstance(key, str) and ":key/" in key:
-                out.append(key)
-    return out
-
-
 def for_ci(identity: Identity, inventory: Inventory) -> list[Permission]:
     """What CI may do: log in to the registry, push to its repositories, put its one hand-off."""
     partition = identity.resource.partition
-    objects = handoffs(inventory, identity.service)
+    objects = lookups.handoffs(inventory, identity.service)
     out = [LOG_IN]
-    repository_arns = repositories(inventory, identity.service)
+    repository_arns = lookups.repositories(inventory, identity.service)
     if repository_arns:
         out.append(Permission(actions=PUSH, resources=tuple(repository_arns)))
     if objects:
         arns = tuple(f"arn:{partition}:s3:::{bucket}/{key}" for bucket, key in objects)
         out.append(Permission(actions=("s3:putobject",), resources=arns))
-    keys = {key for bucket, _ in objects for key in bucket_key(inventory, bucket)}
+    keys = {key for bucket, _ in objects for key in lookups.bucket_keys(inventory, bucket)}
     if keys:
         out.append(Permission(actions=DATA_KEY, resources=tuple(sorted(keys))))
     return [*out, *_extras(identity, inventory)]
 
 
 def for_purpose(identity: Identity, inventory: Inventory) -> list[Permission]:
-    """What a role of any purpose may do; for the application's own role see `data.application_permissions`."""
+    """What a role of any purpose may do; what an application does with data is judged by `application`."""
+    known: dict[Any, list[Permission]] = inventory.indexes.setdefault("permissions", {})
+    if id(identity) not in known:
+        known[id(identity)] = _for_purpose(identity, inventory)
+    return known[id(identity)]
+
+
+def _for_purpose(identity: Identity, inventory: Inventory) -> list[Permission]:
     rules = {
         "ci": for_ci,
         "pipeline": _for_pipeline,
@@ -142,27 +85,16 @@ def _for_pipeline(identity: Identity, inventory: Inventory) -> Iterator[Permissi
 
     An action's role that is not known at preview counts for every role that the stages refer to.
     """
-    for pipeline in inventory.of("codepipeline.Pipeline"):
+    for pipeline in lookups.pipelines(inventory, identity):
         own = identity in inventory.roles_in(pipeline, "roleArn", pipeline.props.get("roleArn"))
-        acted = False
-        for action in pipeline_actions(pipeline):
+        for action in lookups.pipeline_actions(pipeline):
             stated = action.get("roleArn")
-            if stated is None:
-                if own:
-                    acted = True
-                    yield from _action(action, identity, inventory)
-                continue
             roles = inventory.roles_in(pipeline, "stages", stated)
-            if own:
+            if own and stated is not None:
                 yield Permission(actions=("sts:assumerole",), resources=tuple(r.arn for r in roles))
-            if identity in roles:
-                acted = True
+            if identity in roles or (own and stated is None):
                 yield from _action(action, identity, inventory)
                 yield from _artifacts(action, pipeline, identity)
-        if own and acted:
-            for action in pipeline_actions(pipeline):
-                if action.get("roleArn") is None:
-                    yield from _artifacts(action, pipeline, identity)
 
 
 def _artifacts(action: Mapping[str, Any], pipeline: Resource, identity: Identity) -> Iterator[Permission]:
@@ -196,7 +128,8 @@ def _action(action: Mapping[str, Any], identity: Identity, inventory: Inventory)
     elif provider == "Manual" and said.get("NotificationArn"):
         yield Permission(actions=("sns:publish",), resources=(said["NotificationArn"],))
     elif provider == "Manual":
-        yield from _topics(inventory)
+        # The topic's ARN is not known yet: any of those that the pipelines refer to.
+        yield Permission(actions=("sns:publish",), resources=tuple(lookups.topics_of_approvals(inventory)))
     elif provider == "CodeBuild":
         project = _arn(role, "codebuild", f"project/{said.get('ProjectName', '')}")
         actions = ("codebuild:startbuild", "codebuild:stopbuild", "codebuild:batchgetbuilds")
@@ -208,15 +141,6 @@ def _action(action: Mapping[str, Any], identity: Identity, inventory: Inventory)
         yield Permission(actions=("ecs:describeservices", "ecs:updateservice"), resources=(service,))
         yield DESCRIBE_REVISION
         yield from _register(identity, inventory)
-
-
-def _topics(inventory: Inventory) -> Iterator[Permission]:
-    """The topic of an approval whose ARN is not known yet: any of the topics that the pipelines refer to."""
-    for pipeline in inventory.of("codepipeline.Pipeline"):
-        for topic in pipeline.refers.get("stages", ()):
-            if topic.kind == "sns.Topic":
-                arn = topic.arn("sns", topic.text("name") or topic.name)
-                yield Permission(actions=("sns:publish",), resources=(arn,))
 
 
 DESCRIBE_REVISION: Final = Permission(actions=("ecs:describetaskdefinition",), resources=("*",))
@@ -237,22 +161,20 @@ def _blue_green(said: Mapping[str, str], identity: Identity, inventory: Inventor
         ),
         resources=(_arn(role, "codedeploy", f"application:{application}"),),
     )
-    for found in inventory.of("codedeploy.DeploymentGroup"):
-        configuration = found.text("deploymentConfigName")
-        if found.text("deploymentGroupName") == group and configuration:
-            yield Permission(
-                actions=("codedeploy:getdeploymentconfig",),
-                resources=(_arn(role, "codedeploy", f"deploymentconfig:{configuration}"),),
-            )
+    configurations = lookups.configurations(inventory, group)
+    if configurations:
+        yield Permission(
+            actions=("codedeploy:getdeploymentconfig",),
+            resources=tuple(_arn(role, "codedeploy", f"deploymentconfig:{c}") for c in configurations),
+        )
     yield from _register(identity, inventory)
 
 
 def _register(identity: Identity, inventory: Inventory) -> Iterator[Permission]:
     """Registering a revision of the service's own family, with its own two roles."""
     families = tuple(
-        _arn(identity.resource, "ecs", f"task-definition/{revision.family}:*")
-        for revision in inventory.revisions
-        if revision.family and _serves(revision, identity)
+        _arn(identity.resource, "ecs", f"task-definition/{family}:*")
+        for family in lookups.families(inventory, identity.service)
     )
     creating = {"ecs:CreateAction": ("RegisterTaskDefinition",)}
     yield Permission(actions=("ecs:registertaskdefinition",), resources=families or ("*",))
@@ -262,22 +184,11 @@ def _register(identity: Identity, inventory: Inventory) -> Iterator[Permission]:
 
 def pass_to_tasks(identity: Identity, inventory: Inventory) -> Permission:
     """Passing the service's task and execution roles to ECS tasks."""
-    roles = [
-        i.arn
-        for i in inventory.identities
-        if i.purpose in ("task", "task-execution") and identity.service in ("", i.service)
-    ]
     return Permission(
         actions=("iam:passrole",),
-        resources=(*roles, *inventory.settings.passable_roles),
+        resources=(*lookups.task_roles(inventory, identity.service), *inventory.settings.passable_roles),
         conditions={"iam:PassedToService": ("ecs-tasks.amazonaws.com",)},
     )
-
-
-def _serves(revision: Revision, identity: Identity) -> bool:
-    """Whether the task definition belongs to the identity's service: by the roles that it runs with."""
-    roles = (*revision.task_roles, *revision.execution_roles)
-    return not identity.service or any(role.service == identity.service for role in roles)
 
 
 # ---------------------------------------------------------------- deployments
@@ -295,9 +206,7 @@ def _for_deployment(identity: Identity, inventory: Inventory) -> Iterator[Permis
         resources=("*",),
     )
     yield pass_to_tasks(identity, inventory)
-    for group in inventory.of("codedeploy.DeploymentGroup"):
-        if identity not in inventory.roles_in(group, "serviceRoleArn", group.props.get("serviceRoleArn")):
-            continue
+    for group in lookups.run_with(inventory, identity, "codedeploy.DeploymentGroup", "serviceRoleArn"):
         for service in group.objects("ecsService"):
             path = f"{service.get('clusterName')}/{service.get('serviceName')}"
             yield Permission(
@@ -326,7 +235,11 @@ def _for_deployment(identity: Identity, inventory: Inventory) -> Iterator[Permis
             topic = trigger.get("triggerTargetArn")
             if isinstance(topic, str):
                 yield Permission(actions=("sns:publish",), resources=(topic,))
-    hooks = [arn for arn, name in _functions(identity, inventory) if name in inventory.hooks]
+    hooks = [
+        f.arn("lambda", f"function:{f.text('name')}")
+        for f in lookups.functions(inventory, identity.service)
+        if f.text("name") in inventory.hooks
+    ]
     if hooks:
         yield Permission(actions=("lambda:invokefunction",), resources=tuple(hooks))
 
@@ -344,15 +257,6 @@ def _balancers(group: Resource) -> set[str]:
     return out - {""}
 
 
-def _functions(identity: Identity, inventory: Inventory) -> Iterator[tuple[str, str]]:
-    """(ARN, name) of the functions of the identity's service."""
-    for function in inventory.of("lambda.Function"):
-        roles = inventory.roles_in(function, "role", function.props.get("role"))
-        if any(identity.service in ("", r.service) for r in roles):
-            name = function.text("name") or function.name
-            yield function.arn("lambda", f"function:{name}"), name
-
-
 # ---------------------------------------------------------------- tasks
 
 
@@ -360,12 +264,11 @@ def _for_task_execution(identity: Identity, inventory: Inventory) -> Iterator[Pe
     yield LOG_IN
     yield Permission(
         actions=("ecr:batchgetimage", "ecr:getdownloadurlforlayer", "ecr:batchchecklayeravailability"),
-        resources=tuple(repositories(inventory, identity.service)),
+        resources=tuple(lookups.repositories(inventory, identity.service)),
     )
-    for revision in inventory.revisions:
-        if identity in revision.execution_roles:
-            for container in revision.containers:
-                yield from _container(container, identity.resource)
+    for revision in lookups.executions(inventory, identity):
+        for container in revision.containers:
+            yield from _container(container, identity.resource)
 
 
 def _container(container: Mapping[str, Any], role: Resource) -> Iterator[Permission]:
@@ -431,9 +334,7 @@ IN_A_VPC: Final = Permission(
 
 def _for_function(identity: Identity, inventory: Inventory) -> Iterator[Permission]:
     role = identity.resource
-    for function in inventory.of("lambda.Function"):
-        if identity not in inventory.roles_in(function, "role", function.props.get("role")):
-            continue
+    for function in lookups.run_with(inventory, identity, "lambda.Function", "role"):
         name = function.text("name") or function.name
         logging = function.objects("loggingConfig")
         group = logging[0].get("logGroup") if logging else None
@@ -446,7 +347,7 @@ def _for_function(identity: Identity, inventory: Inventory) -> Iterator[Permissi
             continue
         yield ANSWER
         yield DESCRIBE_REVISION
-        services = tuple(_services(identity, inventory))
+        services = tuple(lookups.ecs_services(inventory, identity.service))
         if where == "deploy":
             yield Permission(actions=("ecs:describeservices", "ecs:updateservice"), resources=services)
             yield from _register(identity, inventory)
@@ -459,29 +360,15 @@ def _for_function(identity: Identity, inventory: Inventory) -> Iterator[Permissi
                     "ecr:describeimagescanfindings",
                     "ecr:getdownloadurlforlayer",
                 ),
-                resources=tuple(repositories(inventory, identity.service)),
+                resources=tuple(lookups.repositories(inventory, identity.service)),
             )
-
-
-def _services(identity: Identity, inventory: Inventory) -> Iterator[str]:
-    """ARNs of the ECS services of the identity's service: those that run its task definitions."""
-    for service in inventory.of("ecs.Service"):
-        if not any(_serves(r, identity) for r in inventory.revisions_of(service)):
-            continue
-        cluster = service.text("cluster").rsplit("/", 1)[-1]
-        if not cluster:
-            names = (c.text("name") or c.text("clusterName") for c in service.refers.get("cluster", ()))
-            cluster = next((n for n in names if n), "")
-        yield _arn(service, "ecs", f"service/{cluster}/{service.text('name') or service.name}")
 
 
 # ---------------------------------------------------------------- rules and trails
 
 
 def _for_event_rule(identity: Identity, inventory: Inventory) -> Iterator[Permission]:
-    for target in inventory.of("cloudwatch.EventTarget"):
-        if identity not in inventory.roles_in(target, "roleArn", target.props.get("roleArn")):
-            continue
+    for target in lookups.run_with(inventory, identity, "cloudwatch.EventTarget", "roleArn"):
         pipelines = [p.arn("codepipeline", p.text("name")) for p in target.refers.get("arn", ()) if p.text("name")]
         stated = target.text("arn")
         if stated:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from . import allowances
+from . import lookups
 from .patterns import literal, overlaps
 
 if TYPE_CHECKING:
@@ -114,8 +114,15 @@ def _is_release(resource: str, identity: Identity, inventory: Inventory) -> bool
 
 
 def _machinery(identity: Identity, inventory: Inventory) -> list[str]:
+    known: dict[str, list[str]] = inventory.indexes.setdefault("machinery", {})
     partition = identity.resource.partition
-    buckets = {b for b, _ in allowances.handoffs(inventory, "")}
+    if partition not in known:
+        known[partition] = _release_patterns(partition, inventory)
+    return known[partition]
+
+
+def _release_patterns(partition: str, inventory: Inventory) -> list[str]:
+    buckets = {b for b, _ in lookups.handoffs(inventory, "")}
     buckets |= {inventory.bucket_of(o) for o in inventory.of("s3.BucketObject")}
     for pipeline in inventory.of("codepipeline.Pipeline"):
         stores = pipeline.objects("artifactStores")

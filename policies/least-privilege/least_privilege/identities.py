@@ -146,7 +146,7 @@ def ci_can_only_hand_over(inventory: Inventory) -> Iterator[Verdict]:
     """Grants to CI beyond logging in, pushing to its repositories and putting its one hand-off."""
     why = "CI can be reached from outside AWS: whatever else it may do, an attacker of a build may do."
     for identity in _of(inventory, "ci"):
-        permissions = allowances.for_ci(identity, inventory)
+        permissions = allowances.for_purpose(identity, inventory)
         yield from _beyond(identity, permissions, why, inventory)
         for resource, arn in _undeclared_managed(identity, inventory):
             yield Finding(
@@ -249,7 +249,7 @@ def ci_is_capped(inventory: Inventory) -> Iterator[Verdict]:
         elif identity.boundary is None and not isinstance(value, str):
             yield Unknown(resource=identity.resource, what="the permissions boundary")
         elif identity.boundary is not None:
-            permissions = allowances.for_ci(identity, inventory)
+            permissions = allowances.for_purpose(identity, inventory)
             for statement in identity.boundary.allows:
                 over = excess(statement, permissions)
                 if over:

@@ -101,6 +101,18 @@ _HOOK = re.compile(
     r"""(?:BeforeInstall|AfterInstall|AfterAllowTestTraffic|BeforeAllowTraffic|AfterAllowTraffic)["']?\s*:\s*"""
     r"""["']?(?:arn:aws[a-z-]*:lambda:[a-z0-9-]+:\d+:function:)?([\w-]+)""",
 )
+# Services that say on whose behalf they assume a role (IAM user guide, "The confused deputy problem", and their own
+# guides: CodeDeploy, CodePipeline, ECS, EventBridge and CloudTrail on confused deputies).
+GUARDED_SERVICES: Final = frozenset(
+    {
+        "cloudtrail.amazonaws.com",
+        "codedeploy.amazonaws.com",
+        "codepipeline.amazonaws.com",
+        "ecs-tasks.amazonaws.com",
+        "events.amazonaws.com",
+        "scheduler.amazonaws.com",
+    },
+)
 AWS_MANAGED: Final = ":iam::aws:policy/"
 
 
@@ -219,6 +231,8 @@ class Inventory:
             for resource in self.resources:
                 resource.account = resource.account or settings.accounts[0]
         self.kinds = by_kind(self.resources)
+        self.indexes: dict[str, dict[Any, Any]] = {}
+        """What `lookups` has found out, by its name."""
         self.identities = [self._identity(r) for r in self.of("iam.Role")]
         self._by_name = {i.name: i for i in self.identities}
         self._by_resource = {id(i.resource): i for i in self.identities}
@@ -423,17 +437,6 @@ class Inventory:
         }
         return frozenset(f.text("name") for f in self.of("lambda.Function") if f.text("name") in words)
 
-    def revisions_of(self, service: Resource) -> list[Revision]:
-        """The task definitions that an ECS service of the stack runs: the one it names, by reference or by ARN."""
-        referred = {id(r) for r in service.refers.get("taskDefinition", ())}
-        stated = service.text("taskDefinition")
-        family = stated.rsplit("/", 1)[-1].split(":", 1)[0]
-        return [
-            r
-            for r in self.revisions
-            if id(r.resource) in referred or (stated and (r.resource.text("arn") == stated or r.family == family))
-        ]
-
     def _policy_source(self, policy: Resource) -> Source:
         name = policy.text("name") or policy.name
         return Source(resource=policy, via=f"managed policy {name}", value=policy.props.get("policy"))
@@ -463,14 +466,13 @@ class Inventory:
         )
 
     @cached_property
-    def guarded_services(self) -> frozenset[tuple[str | None, str]]:
-        """(purpose, service) for which some role lets the service in for the stack's own resources only."""
-        return frozenset(
-            (identity.purpose, name)
+    def guards_services(self) -> bool:
+        """Whether the stack holds services to its own resources: some role's trust does, so every one has to."""
+        return any(
+            source_accounts(statement)
             for identity in self.identities
             for statement in (identity.trust.allows if identity.trust else ())
-            if statement.principals is not None and source_accounts(statement)
-            for name in statement.principals.of("Service")
+            if statement.principals is not None and set(statement.principals.of("Service")) & GUARDED_SERVICES
         )
 
     @cached_property

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+from . import lookups
 from .grants import Permission
 
 if TYPE_CHECKING:
@@ -36,17 +37,12 @@ def permissions(function: Resource, name: str, identity: Identity, inventory: In
     if name in inventory.hooks:
         groups = [
             f"{_base(role, 'codedeploy')}:deploymentgroup:{g.text('appName')}/{g.text('deploymentGroupName')}"
-            for g in inventory.of("codedeploy.DeploymentGroup")
-            if identity.service in ("", *(r.service for r in _roles(g, inventory)))
+            for g in lookups.groups(inventory, identity.service)
         ]
         if groups:
             yield Permission(actions=("codedeploy:putlifecycleeventhookexecutionstatus",), resources=tuple(groups))
     for key, text in _said(function):
         yield from _of_text(key, text, role, inventory)
-
-
-def _roles(group: Resource, inventory: Inventory) -> list[Identity]:
-    return inventory.roles_in(group, "serviceRoleArn", group.props.get("serviceRoleArn"))
 
 
 def _base(role: Resource, service: str) -> str:

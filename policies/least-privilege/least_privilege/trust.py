@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from .conditions import exact_values, restrictions, source_accounts
 from .documents import Document
+from .inventory import GUARDED_SERVICES
 from .patterns import covers, literal
 
 if TYPE_CHECKING:
@@ -100,11 +101,16 @@ def service_problems(identity: Identity, inventory: Inventory) -> Iterator[str]:
             problem = _service_problem(assumer, statement, identity, inventory)
             if problem:
                 yield f"{where} lets in {assumer.name}: {problem}"
-            elif (identity.purpose, assumer.name) in inventory.guarded_services and not source_accounts(statement):
+            elif _unguarded(assumer, statement, inventory):
                 yield (
                     f"{where} lets in {assumer.name} on anybody's behalf, where the stack's other roles hold it to "
                     "aws:SourceArn or aws:SourceAccount"
                 )
+
+
+def _unguarded(assumer: Assumer, statement: Statement, inventory: Inventory) -> bool:
+    guarded = inventory.guards_services and assumer.kind == "Service" and assumer.name in GUARDED_SERVICES
+    return guarded and not source_accounts(statement)
 
 
 def ci_problems(identity: Identity, inventory: Inventory) -> Iterator[str]:

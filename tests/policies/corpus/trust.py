@@ -8,8 +8,8 @@ from typing import Any
 
 from tests.policies import world
 from tests.policies.corpus import Case
-from tests.policies.corpus.parts import a_role, instead, trusted
-from tests.policies.world import CIRCLECI, GITHUB, GITHUB_TRUST, ORGANIZATION, document, role_arn
+from tests.policies.corpus.parts import trusted
+from tests.policies.world import CIRCLECI, GITHUB, GITHUB_TRUST, ORGANIZATION, role_arn, trusting
 
 CI = "ci-is-trusted-exactly"
 OTHERS = "roles-are-trusted-exactly"
@@ -178,22 +178,16 @@ def cases() -> Iterator[Case]:
     yield from _federated()
 
 
-def _service(*names: str, **more: Any) -> dict[str, Any]:
-    principal = {"Service": list(names) if len(names) > 1 else names[0]}
-    return {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole", **more}
-
-
 def _services() -> Iterator[Case]:
     root = f"arn:aws:iam::{world.ACCOUNT}:root"
-    tasks = _service("ecs-tasks.amazonaws.com")
-    guarded = _service("ecs-tasks.amazonaws.com", Condition={"StringEquals": {"aws:SourceAccount": world.ACCOUNT}})
+    tasks = trusting("ecs-tasks.amazonaws.com")
     bad = {
-        "ec2": _service("ec2.amazonaws.com"),
-        "ec2 besides tasks": _service("ecs-tasks.amazonaws.com", "ec2.amazonaws.com"),
-        "lambda": _service("lambda.amazonaws.com"),
-        "ecs itself": _service("ecs.amazonaws.com"),
-        "codebuild": _service("codebuild.amazonaws.com"),
-        "cloudformation": _service("cloudformation.amazonaws.com"),
+        "ec2": trusting("ec2.amazonaws.com"),
+        "ec2 besides tasks": trusting("ecs-tasks.amazonaws.com", "ec2.amazonaws.com"),
+        "lambda": trusting("lambda.amazonaws.com"),
+        "ecs itself": trusting("ecs.amazonaws.com"),
+        "codebuild": trusting("codebuild.amazonaws.com"),
+        "cloudformation": trusting("cloudformation.amazonaws.com"),
         "everyone": {**tasks, "Principal": "*"},
         "everyone in aws": {**tasks, "Principal": {"AWS": "*"}},
         "its account": {**tasks, "Principal": {"AWS": root}},
@@ -220,16 +214,21 @@ def _services() -> Iterator[Case]:
     }
     for words, statement in bad.items():
         yield trusted(f"a task role trusts {words}", OTHERS, "task", statement, tasks)
-    yield instead(
-        "a task role trusts on anybody's behalf beside one that does not", OTHERS,
-        [*a_role("shop-task", "task", trust=document(guarded)), *a_role("other-task", "task")],
-        [*a_role("shop-task", "task", trust=document(guarded)), *a_role("other-task", "task", trust=document(guarded))],
-    )  # fmt: skip
+    by_source = {"ArnLike": {"aws:SourceArn": world.arn("ecs", "*")}}
+    for words, condition in {
+        "on anybody's behalf": None,
+        "on another account's behalf": {"StringEquals": {"aws:SourceAccount": world.OTHER}},
+        "on behalf of any account": {"StringLike": {"aws:SourceAccount": "*"}},
+        "on behalf that may be absent": {"StringEqualsIfExists": {"aws:SourceAccount": world.ACCOUNT}},
+        "on behalf of sources of any account": {"ArnLike": {"aws:SourceArn": "arn:aws:ecs:*:*:*"}},
+    }.items():
+        bad_one = {k: v for k, v in {**tasks, "Condition": condition}.items() if v}
+        yield trusted(f"a task role trusts tasks {words}", OTHERS, "task", bad_one, {**tasks, "Condition": by_source})
     for purpose, own in (
         ("function", "lambda"), ("pipeline", "codepipeline"), ("deployment", "codedeploy"), ("event-rule", "events"),
     ):  # fmt: skip
-        wrong = _service("ecs-tasks.amazonaws.com")
-        yield trusted(f"a role for {purpose} trusts tasks", OTHERS, purpose, wrong, _service(f"{own}.amazonaws.com"))
+        wrong = trusting("ecs-tasks.amazonaws.com")
+        yield trusted(f"a role for {purpose} trusts tasks", OTHERS, purpose, wrong, trusting(f"{own}.amazonaws.com"))
     actions = {"Effect": "Allow", "Action": "sts:AssumeRole"}
     good = {**actions, "Principal": {"AWS": role_arn("shop-pipeline")}}
     for words, who in {
@@ -239,7 +238,7 @@ def _services() -> Iterator[Case]:
             f"an action's role trusts {words}", OTHERS, "pipeline-action", {**actions, "Principal": {"AWS": who}}, good
         )
     yield trusted(
-        "an action's role trusts the service", OTHERS, "pipeline-action", _service("codepipeline.amazonaws.com"), good
+        "an action's role trusts the service", OTHERS, "pipeline-action", trusting("codepipeline.amazonaws.com"), good
     )
 
 
@@ -247,6 +246,6 @@ def _federated() -> Iterator[Case]:
     for purpose, own in (
         ("task", "ecs-tasks"), ("function", "lambda"), ("pipeline", "codepipeline"), ("deployment", "codedeploy"),
     ):  # fmt: skip
-        clean = _service(f"{own}.amazonaws.com")
+        clean = trusting(f"{own}.amazonaws.com")
         yield trusted(f"a role for {purpose} trusts github", PURPOSE, purpose, GITHUB_TRUST, clean)
         yield trusted(f"a role for {purpose} trusts github besides", PURPOSE, purpose, [clean, GITHUB_TRUST], clean)

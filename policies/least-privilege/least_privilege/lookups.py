@@ -1,0 +1,221 @@
+"""What belongs to a service and what runs with a role, looked up: each of these walks the stack once, for all roles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from .inventory import Identity, Inventory, Revision
+    from .resources import Resource
+
+T = TypeVar("T")
+
+
+def _looked_up(
+    inventory: Inventory, name: str, key: Hashable, pairs: Callable[[Inventory], Iterable[tuple[Hashable, T]]]
+) -> list[T]:
+    index = inventory.indexes.get(name)
+    if index is None:
+        index = inventory.indexes[name] = {}
+        for where, value in pairs(inventory):
+            index.setdefault(where, []).append(value)
+    found: list[T] = index.get(key, [])
+    return found
+
+
+def _services_of(text: str, resource: Resource, tag: str) -> Iterator[str]:
+    """The services that a resource may belong to: its tag's, otherwise each whole segment of its path-like name.
+
+    The empty service is that of roles which all services share.
+    """
+    yield ""
+    tagged = resource.tags.get(tag)
+    yield from [tagged] if tagged else {s for s in text.split("/") if s}
+
+
+def repositories(inventory: Inventory, service: str) -> list[str]:
+    """ARNs of the service's repositories."""
+    return _looked_up(inventory, "repositories", service, _repositories)
+
+
+def _repositories(inventory: Inventory) -> Iterator[tuple[str, str]]:
+    for repository in inventory.of("ecr.Repository"):
+        name = repository.text("name") or repository.name
+        for service in _services_of(name, repository, inventory.settings.service_tag):
+            yield service, repository.arn("ecr", f"repository/{name}")
+
+
+def handoffs(inventory: Inventory, service: str) -> list[tuple[str, str]]:
+    """(bucket, key) that CI of the service may put: what its pipelines read and the stack does not write itself."""
+    declared = [uri.removeprefix("s3://").partition("/") for uri in inventory.settings.handoffs]
+    own = _looked_up(inventory, "handoffs", service, _handoffs)
+    return [*own, *((bucket, key) for bucket, _, key in declared)]
+
+
+def _handoffs(inventory: Inventory) -> Iterator[tuple[str, tuple[str, str]]]:
+    own = {(inventory.bucket_of(o), o.text("key")) for o in inventory.of("s3.BucketObject", "s3.ObjectCopy")}
+    for pipeline in inventory.of("codepipeline.Pipeline"):
+        for action in pipeline_actions(pipeline):
+            configuration = action.get("configuration")
+            if action.get("category") != "Source" or action.get("provider") != "S3":
+                continue
+            if not isinstance(configuration, Mapping):
+                continue
+            bucket, key = configuration.get("S3Bucket"), configuration.get("S3ObjectKey")
+            if isinstance(bucket, str) and isinstance(key, str) and (bucket, key) not in own:
+                for service in _services_of(key, pipeline, inventory.settings.service_tag):
+                    yield service, (bucket, key)
+
+
+def pipeline_actions(pipeline: Resource) -> Iterator[Mapping[str, Any]]:
+    """Every action of a pipeline, in its order."""
+    for stage in pipeline.objects("stages"):
+        actions = stage.get("actions")
+        for action in actions if isinstance(actions, list) else []:
+            if isinstance(action, Mapping):
+                yield action
+
+
+def bucket_keys(inventory: Inventory, bucket: str) -> list[str]:
+    """ARNs of the customer keys that encrypt a bucket."""
+    return _looked_up(inventory, "bucket keys", bucket, _bucket_keys)
+
+
+def _bucket_keys(inventory: Inventory) -> Iterator[tuple[str, str]]:
+    for encryption in inventory.of("s3.BucketServerSideEncryptionConfiguration"):
+        for rule in encryption.objects("rules"):
+            default = rule.get("applyServerSideEncryptionByDefault")
+            key = default.get("kmsMasterKeyId") if isinstance(default, Mapping) else None
+            if isinstance(key, str) and ":key/" in key:
+                yield inventory.bucket_of(encryption), key
+
+
+def pipelines(inventory: Inventory, identity: Identity) -> list[Resource]:
+    """The pipelines that act with the role, themselves or in one of their actions."""
+    return _looked_up(inventory, "pipelines", id(identity), _pipelines)
+
+
+def _pipelines(inventory: Inventory) -> Iterator[tuple[int, Resource]]:
+    for pipeline in inventory.of("codepipeline.Pipeline"):
+        roles = inventory.roles_in(pipeline, "roleArn", pipeline.props.get("roleArn"))
+        for action in pipeline_actions(pipeline):
+            roles = [*roles, *inventory.roles_in(pipeline, "stages", action.get("roleArn"))]
+        for role in dict.fromkeys(map(id, roles)):
+            yield role, pipeline
+
+
+def topics_of_approvals(inventory: Inventory) -> list[str]:
+    """ARNs of the topics that the pipelines' stages refer to."""
+    return list(dict.fromkeys(_looked_up(inventory, "topics", "", _topics)))
+
+
+def _topics(inventory: Inventory) -> Iterator[tuple[str, str]]:
+    for pipeline in inventory.of("codepipeline.Pipeline"):
+        for topic in pipeline.refers.get("stages", ()):
+            if topic.kind == "sns.Topic":
+                yield "", topic.arn("sns", topic.text("name") or topic.name)
+
+
+def run_with(inventory: Inventory, identity: Identity, kind: str, key: str) -> list[Resource]:
+    """The resources of a kind that name the role in one property."""
+
+    def pairs(inventory: Inventory) -> Iterator[tuple[int, Resource]]:
+        for resource in inventory.of(kind):
+            for role in inventory.roles_in(resource, key, resource.props.get(key)):
+                yield id(role), resource
+
+    return _looked_up(inventory, f"{kind} by {key}", id(identity), pairs)
+
+
+def functions(inventory: Inventory, service: str) -> list[Resource]:
+    """The functions whose role belongs to the service."""
+    return _looked_up(inventory, "functions", service, lambda i: _by_role(i, "lambda.Function", "role"))
+
+
+def groups(inventory: Inventory, service: str) -> list[Resource]:
+    """The deployment groups whose role belongs to the service."""
+    kind = "codedeploy.DeploymentGroup"
+    return _looked_up(inventory, "groups", service, lambda i: _by_role(i, kind, "serviceRoleArn"))
+
+
+def _by_role(inventory: Inventory, kind: str, key: str) -> Iterator[tuple[str, Resource]]:
+    for resource in inventory.of(kind):
+        services = {r.service for r in inventory.roles_in(resource, key, resource.props.get(key))}
+        for service in {"", *services}:
+            yield service, resource
+
+
+def configurations(inventory: Inventory, group: str) -> list[str]:
+    """Names of the deployment configurations of the groups of that name."""
+
+    def pairs(inventory: Inventory) -> Iterator[tuple[str, str]]:
+        for found in inventory.of("codedeploy.DeploymentGroup"):
+            if found.text("deploymentConfigName"):
+                yield found.text("deploymentGroupName"), found.text("deploymentConfigName")
+
+    return _looked_up(inventory, "configurations", group, pairs)
+
+
+def families(inventory: Inventory, service: str) -> list[str]:
+    """Families of the service's task definitions, by the roles that they run with."""
+
+    def pairs(inventory: Inventory) -> Iterator[tuple[str, str]]:
+        for revision in inventory.revisions:
+            for own in {"", *_services_of_revision(revision)}:
+                if revision.family:
+                    yield own, revision.family
+
+    return list(dict.fromkeys(_looked_up(inventory, "families", service, pairs)))
+
+
+def _services_of_revision(revision: Revision) -> set[str]:
+    return {role.service for role in (*revision.task_roles, *revision.execution_roles)}
+
+
+def executions(inventory: Inventory, identity: Identity) -> list[Revision]:
+    """The task definitions whose tasks the role starts."""
+
+    def pairs(inventory: Inventory) -> Iterator[tuple[int, Revision]]:
+        for revision in inventory.revisions:
+            for role in revision.execution_roles:
+                yield id(role), revision
+
+    return _looked_up(inventory, "executions", id(identity), pairs)
+
+
+def task_roles(inventory: Inventory, service: str) -> list[str]:
+    """ARNs of the service's task and execution roles."""
+
+    def pairs(inventory: Inventory) -> Iterator[tuple[str, str]]:
+        for identity in inventory.identities:
+            if identity.purpose in ("task", "task-execution"):
+                for own in {"", identity.service}:
+                    yield own, identity.arn
+
+    return _looked_up(inventory, "task roles", service, pairs)
+
+
+def ecs_services(inventory: Inventory, service: str) -> list[str]:
+    """ARNs of the ECS services that run the service's task definitions."""
+    return _looked_up(inventory, "ecs services", service, _ecs_services)
+
+
+def _ecs_services(inventory: Inventory) -> Iterator[tuple[str, str]]:
+    by_resource: dict[int, list[Revision]] = {}
+    by_family: dict[str, list[Revision]] = {}
+    for revision in inventory.revisions:
+        by_resource.setdefault(id(revision.resource), []).append(revision)
+        by_family.setdefault(revision.family, []).append(revision)
+    for resource in inventory.of("ecs.Service"):
+        stated = resource.text("taskDefinition").rsplit("/", 1)[-1].split(":", 1)[0]
+        found = [r for d in resource.refers.get("taskDefinition", ()) for r in by_resource.get(id(d), ())]
+        found += by_family.get(stated, []) if stated else []
+        cluster = resource.text("cluster").rsplit("/", 1)[-1]
+        if not cluster:
+            names = (c.text("name") or c.text("clusterName") for c in resource.refers.get("cluster", ()))
+            cluster = next((n for n in names if n), "")
+        path = f"service/{cluster}/{resource.text('name') or resource.name}"
+        arn = f"arn:{resource.partition}:ecs:{resource.region}:{resource.account}:{path}"
+        for service in {"", *(s for r in found for s in _services_of_revision(r))}:
+            yield service, arn

@@ -1,0 +1,269 @@
+"""How the packs judge: at preview, with settings, by mending, in both of the rehearsal's ways, on whole stacks."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+from least_privilege import settings
+
+from rehearsal import UNKNOWN, rehearse
+from tests.policies import judges, world
+from tests.policies.judges import Thing
+from tests.rehearsed import ROOT, STACKS, rehearsed, services_with, stack_settings
+
+MANDATORY, ADVISORY = 1, 0
+
+
+def stack(*things: Thing, without: tuple[str, ...] = ()) -> list:
+    made = {name: t for name, t in world.things().items() if name not in without} | {t.name: t for t in things}
+    return judges.registrations(made.values(), world.provider())
+
+
+# ---------------------------------------------------------------- the shipped stacks
+
+
+@pytest.mark.parametrize("mode", ["preview", "up"])
+@pytest.mark.parametrize("name", STACKS)
+def test_the_shipped_stacks_pass_both_packs_without_exceptions(name, mode):
+    run = rehearse(ROOT, name, mode)
+
+    assert run.errors == ()
+    assert run.violations == ()
+    assert {p.name for p in run.packs} == set(judges.PACKS)
+
+
+@pytest.mark.parametrize("pack", judges.PACKS)
+def test_a_pack_grows_with_the_stack_and_not_with_its_square(pack):
+    def seconds(count: int) -> float:
+        services = [{**stack_settings("prod")["services"][0], "name": f"svc{n}"} for n in range(count)]
+        resources = judges.of_run(rehearsed("prod", services=services))
+        with judges.in_process(pack) as judge:
+            judge.stack(resources)  # what is read and imported once
+            best = []
+            for _ in range(3):
+                started = time.process_time()
+                judge.stack(resources)
+                best.append(time.process_time() - started)
+        return min(best)
+
+    small, large = seconds(4), seconds(16)
+
+    assert large < 8 * small
+
+
+# ---------------------------------------------------------------- at preview
+
+
+def test_a_document_that_is_unknown_is_told_in_the_policys_own_words(least_privilege):
+    made = world.policy("task", "shop-task", UNKNOWN)
+    unknown = Thing(type=made.type, name=made.name, inputs=made.inputs, refers={"policy": ["first"]})
+
+    found = least_privilege.stack(stack(unknown))
+
+    assert {(f.policy, f.level) for f in found} == {("iam-documents-are-understood", ADVISORY)}
+    assert "task: inline policy task (an IAM document) is computed by the provider" in found[0].message
+    assert "judged at the update" in found[0].message
+
+
+def test_what_is_known_is_refused_beside_what_is_not(least_privilege):
+    made = world.policy("task", "shop-task", UNKNOWN)
+    unknown = Thing(type=made.type, name=made.name, inputs=made.inputs, refers={"policy": ["first"]})
+    broken = world.policy("gate", "shop-gate", "not JSON")
+
+    found = least_privilege.stack(stack(unknown, broken))
+
+    levels = {f.level for f in found if f.policy == "iam-documents-are-understood"}
+    assert levels == {MANDATORY, ADVISORY}
+
+
+def test_a_role_that_is_known_by_reference_alone_is_judged(least_privilege):
+    wide = world.document(world.allow("iam:*", "*"))
+    by_reference = Thing(
+        type="aws:iam/rolePolicy:RolePolicy",
+        name="ci",
+        inputs={"role": UNKNOWN, "policy": wide},
+        refers={"role": ["shop-ci"]},
+    )
+
+    found = least_privilege.stack(stack(by_reference))
+
+    assert "ci-can-only-hand-over" in {f.policy for f in found if f.level == MANDATORY}
+
+
+def test_what_the_provider_computes_by_itself_is_not_taken_for_a_document(least_privilege):
+    computed = world.things()["shop-task"].but(managedPolicyArns=UNKNOWN, inlinePolicies=UNKNOWN)
+
+    assert least_privilege.stack(stack(computed)) == []
+
+
+def test_a_bucket_whose_name_is_unknown_is_followed_by_reference(release_safety):
+    versions = world.things()[f"{world.HANDOFF}-versions"]
+    block = world.things()[f"{world.HANDOFF}-block"]
+
+    referred = release_safety.stack(stack(versions.but(bucket=UNKNOWN), block.but(bucket=UNKNOWN)))
+    suspended = versions.but(bucket=UNKNOWN, versioningConfiguration={"status": "Suspended"})
+    refused = release_safety.stack(stack(suspended))
+
+    assert referred == []
+    assert {f.policy for f in refused} == {"handoff-is-private-and-versioned"}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "policy"),
+    [
+        ({"approval": "none"}, "production-releases-are-approved"),
+        ({"deployment": {"bakeTimeMinutes": 0}}, "deployments-roll-back-by-themselves"),
+    ],
+    ids=["no approval", "no bake time"],
+)
+def test_a_wrong_setting_of_production_is_refused_at_preview(overrides, policy):
+    run = rehearse(ROOT, "prod", config_overrides=overrides)
+
+    assert policy in {v.policy for v in run.mandatory}
+    assert all(v.remediation_steps for v in run.mandatory)
+
+
+def test_an_approval_outside_production_is_refused():
+    run = rehearse(ROOT, "dev", config_overrides={"approval": "required"})
+
+    assert {v.policy for v in run.mandatory} == {"production-releases-are-approved"}
+
+
+def test_taking_the_mark_of_production_away_does_not_take_the_approval_away():
+    run = rehearse(ROOT, "prod", config_overrides={"production": False, "approval": "none"})
+
+    assert "production-releases-are-approved" in {v.policy for v in run.mandatory}
+
+
+def test_an_application_that_asks_for_the_releases_own_is_refused():
+    greedy = [
+        {
+            "sid": "Deploy",
+            "actions": ["ecs:UpdateService"],
+            "resources": ["arn:aws:ecs:ap-northeast-1:222222222222:service/prod/prod-api"],
+        }
+    ]
+
+    run = rehearse(ROOT, "prod", config_overrides={"services": services_with("prod", "api", permissions=greedy)})
+
+    assert {"roles-do-only-what-their-purpose-needs", "nobody-can-gain-privilege"} <= {v.policy for v in run.mandatory}
+
+
+# ---------------------------------------------------------------- both ways of running a pack
+
+
+@pytest.mark.parametrize("pack", judges.PACKS)
+def test_both_ways_of_running_a_pack_say_the_same(pack):
+    broken = stack(
+        world.policy("ci", "shop-ci", world.document(world.allow("*", "*"))),
+        world.things()["group"].but(alarmConfiguration=None),
+        world.things()["live/shop/web"].but(imageTagMutability="MUTABLE"),
+    )
+
+    with judges.process(pack) as real, judges.in_process(pack) as fast:
+        assert real.judge(broken) == fast.judge(broken) != []
+
+
+# ---------------------------------------------------------------- settings
+
+
+def test_what_the_owner_declares_by_name_is_allowed(least_privilege):
+    extra = world.document(world.allow("sqs:PurgeQueue", world.arn("sqs", "orders")))
+    resources = stack(world.policy("task", "shop-task", extra))
+
+    before = least_privilege.stack(resources)
+    least_privilege.everywhere(
+        allowed={"task": [{"actions": ["sqs:PurgeQueue"], "resources": [world.arn("sqs", "orders")]}]}
+    )
+    after = least_privilege.stack(resources)
+
+    assert {f.policy for f in before} == {"roles-do-only-what-their-purpose-needs"}
+    assert after == []
+
+
+def test_a_declared_managed_policy_is_allowed_for_its_purpose_alone(least_privilege):
+    basic = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
+    least_privilege.everywhere(managedPolicies={"function": [basic]})
+
+    on_gate = least_privilege.stack(stack(world.things()["shop-gate"].but(managedPolicyArns=[basic])))
+    on_task = least_privilege.stack(stack(world.things()["shop-task"].but(managedPolicyArns=[basic])))
+
+    assert on_gate == []
+    assert {f.policy for f in on_task} == {"managed-policies-are-declared"}
+
+
+def test_a_declared_third_party_must_send_an_external_id(least_privilege):
+    partner = world.role_arn("partner", world.OTHER)
+    trust = {"Effect": "Allow", "Principal": {"AWS": partner}, "Action": "sts:AssumeRole"}
+    held = {**trust, "Condition": {"StringEquals": {"sts:ExternalId": "acme-1"}}}
+    least_privilege.everywhere(externalPrincipals=[partner], thirdParties=[partner])
+
+    without = least_privilege.stack(stack(world.role("partner-reads", "cross-account", world.document(trust))))
+    with_it = least_privilege.stack(stack(world.role("partner-reads", "cross-account", world.document(held))))
+
+    assert {f.policy for f in without} == {"roles-are-trusted-exactly"}
+    assert "ExternalId" in without[0].message
+    assert with_it == []
+
+
+@pytest.mark.parametrize(
+    ("config", "sentence"),
+    [
+        ({"purposTag": "x"}, "The pack has no setting purposTag"),
+        ({"purposes": {"builder": "deployer"}}, "names the purpose 'deployer'"),
+        ({"accounts": "1"}, "The setting accounts must be a list."),
+        ({"purposeTag": ""}, "The setting purposeTag must be text."),
+        ({"requireBoundary": "yes"}, "must be true or false"),
+        ({"allowed": {"task": [{"actions": ["a:B"]}]}}, "must list permissions with actions and resources"),
+        ({"issuers": {"x": {"audiences": []}}}, "must have audiences and subjects"),
+    ],
+)
+def test_a_wrong_setting_is_one_sentence(config, sentence):
+    with pytest.raises(settings.SettingsError, match=sentence):
+        settings.settings_of(config)
+
+
+# ---------------------------------------------------------------- mending
+
+
+def mended(judge: judges.Judge, policy: str, thing: Thing) -> dict | None:
+    judge.configure({policy: "remediate"})
+    (_, resource) = judges.registrations([thing], world.provider())
+    found = judge.remediate(resource)
+    return json.loads(json.dumps(dict(found[0].properties.items()), default=dict)) if found else None
+
+
+def test_what_a_repository_leaves_unsaid_is_added(release_safety):
+    bare = world.things()["live/shop/web"].but(imageTagMutability=None, imageScanningConfiguration=None)
+
+    made = mended(release_safety, "repositories-are-immutable-and-scanned", bare)
+
+    assert made["imageTagMutability"] == "IMMUTABLE"
+    assert made["imageScanningConfiguration"] == {"scanOnPush": True}
+    assert made["name"] == "live/shop/web"
+
+
+def test_what_a_repository_says_is_refused_and_not_rewritten(release_safety):
+    movable = world.things()["live/shop/web"].but(imageTagMutability="MUTABLE")
+
+    assert mended(release_safety, "repositories-are-immutable-and-scanned", movable) is None
+    assert [f.level for f in release_safety.judge(stack(movable), {movable.name})] == [MANDATORY]
+
+
+def test_a_public_access_block_is_closed_where_it_says_nothing(release_safety):
+    block = world.things()[f"{world.HANDOFF}-block"]
+
+    made = mended(release_safety, "buckets-block-public-access", block.but(blockPublicPolicy=None))
+    kept = mended(release_safety, "buckets-block-public-access", block.but(blockPublicPolicy=False))
+
+    assert made["blockPublicPolicy"] is True
+    assert kept is None
+
+
+def test_nothing_is_mended_at_the_level_mandatory(release_safety):
+    bare = world.things()["live/shop/web"].but(imageTagMutability=None)
+    (_, resource) = judges.registrations([bare], world.provider())
+
+    assert release_safety.remediate(resource) == []
