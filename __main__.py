@@ -47,7 +47,7 @@ templates = PrivateBucket("templates", PrivateBucketArgs.of_templates(names), he
 artifacts = PrivateBucket("artifacts", PrivateBucketArgs.of_artifacts(names), here)
 if stack.trigger == "cloudtrail" and stack.trail == "create":
     Trail("trail", TrailArgs(names=names), here)
-OidcProviders("oidc", OidcProvidersArgs(names=names, ci=stack.ci), here)
+oidc = OidcProviders("oidc", OidcProvidersArgs(names=names, ci=stack.ci), here)
 topics = Topics("topics", TopicsArgs.of(stack), here)
 network = Network("network", NetworkArgs(names=names, settings=stack.network), here)
 cluster = Cluster("cluster", ClusterArgs(names=names), here)
@@ -58,16 +58,19 @@ for service in stack.services:
 
     # CI pushes images and puts the hand-off; that is all it can do.
     Registry(name, RegistryArgs(names=own, containers=service.container_names), here)
-    ci = CiIdentity(name, CiIdentityArgs(names=own, ci=stack.ci, service=service), here)
+    ci = CiIdentity(name, CiIdentityArgs(names=own, ci=stack.ci, service=service, providers=oidc), here)
 
     # What runs, and what stands in front of it.
-    balancer = None
+    balancer, alarms = None, None
     if service.load_balancer is not None:
         balancer = LoadBalancer(name, LoadBalancerArgs(names=own, network=network, stack=stack, service=service), here)
-        Alarms(name, AlarmsArgs(names=own, limits=stack.alarms, balancer=balancer, topic=topics.alarms.arn), here)
+        limits = AlarmsArgs(names=own, limits=stack.alarms, balancer=balancer, topic=topics.alarms.arn)
+        alarms = Alarms(name, limits, here)
     running = Service(
         name,
-        ServiceArgs(stack=stack, service=service, cluster=cluster.ready_name, network=network, balancer=balancer),
+        ServiceArgs(
+            stack=stack, service=service, cluster=cluster.ready_name, network=network, balancer=balancer, alarms=alarms
+        ),
         here,
     )
     Dashboard(name, DashboardArgs(names=own, balancer=balancer), here)
@@ -75,10 +78,12 @@ for service in stack.services:
     # The release: its template, the gate that verifies it, the way it is deployed, the pipeline through all of them.
     deploy: Deployment | Rolling
     hooks = template.own_hooks(service)
-    if service.strategy == "blue-green" and balancer is not None:
+    if service.strategy == "blue-green" and balancer is not None and alarms is not None:
         SmokeTest(name, SmokeTestArgs(stack=stack, service=service, network=network, balancer=balancer), here)
         hooks |= {"AfterAllowTestTraffic": own.function_arn("smoke")}
-        shift = DeploymentArgs(names=own, stack=stack, service=running.service, balancer=balancer, hooks=hooks)
+        shift = DeploymentArgs(
+            names=own, stack=stack, service=running.service, balancer=balancer, alarms=alarms, hooks=hooks
+        )
         deploy = Deployment(name, shift, here)
     else:
         deploy = Rolling(name, RollingArgs(stack=stack, service=service), here)

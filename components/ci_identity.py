@@ -117,11 +117,12 @@ class OidcProviders(pulumi.ComponentResource):
 
 @dataclass(frozen=True, kw_only=True)
 class CiIdentityArgs:
-    """`CiIdentity`'s arguments."""
+    """`CiIdentity`'s arguments; `providers` is what the roles trust."""
 
     names: ServiceNames
     ci: settings.Ci
     service: settings.Service
+    providers: OidcProviders
 
 
 class CiIdentity(pulumi.ComponentResource):
@@ -142,7 +143,7 @@ class CiIdentity(pulumi.ComponentResource):
             tags={"ecs-release:purpose": "ci", "ecs-release:service": args.names.service},
             opts=pulumi.ResourceOptions(parent=self),
         )
-        self.roles: dict[str, aws.iam.Role] = {}
+        self.roles: dict[str, iam.GrantedRole] = {}
         environment, github, circleci = args.names.stack.environment, args.service.ci.github, args.service.ci.circleci
         if github is not None:
             self._role("github", GITHUB, GITHUB_AUDIENCE, github_subjects(environment, args.ci, github))
@@ -173,5 +174,5 @@ class CiIdentity(pulumi.ComponentResource):
             statements=self._statements,
             permissions_boundary=self._boundary.arn,
             max_session_minutes=_SESSION_MINUTES,
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[self._args.providers]),
         )

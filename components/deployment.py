@@ -8,7 +8,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components import iam, settings
-from components.alarms import alarm_names
+from components.alarms import Alarms, alarm_names
 from components.load_balancer import LoadBalancer
 from components.naming import ServiceNames
 
@@ -21,7 +21,8 @@ class DeploymentArgs:
         names: the service's names.
         stack: the stack's settings.
         service: the ECS service.
-        balancer: a load balancer with blue and green; its alarms stop a deployment and roll it back.
+        balancer: a load balancer with blue and green.
+        alarms: what stops a deployment and rolls it back.
         hooks: lifecycle events to the ARNs of the functions that the AppSpec names.
     """
 
@@ -29,6 +30,7 @@ class DeploymentArgs:
     stack: settings.Settings
     service: aws.ecs.Service
     balancer: LoadBalancer
+    alarms: Alarms
     hooks: dict[str, str]
 
 
@@ -38,7 +40,7 @@ class Deployment(pulumi.ComponentResource):
     def __init__(self, name: str, args: DeploymentArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("ecs-release:index:Deployment", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        balancer, shift = args.balancer, args.stack.deployment
+        balancer, shift, names = args.balancer, args.stack.deployment, args.names
         if balancer.green is None or balancer.test_listener is None:
             raise ValueError(f"{name}: blue/green needs a green target group and a test listener")
         role = iam.role(
@@ -47,7 +49,14 @@ class Deployment(pulumi.ComponentResource):
             purpose="deployment",
             service=args.names.service,
             description=f"CodeDeploy shifts the traffic of {args.names.base}",
-            trust=(iam.service_trust("codedeploy.amazonaws.com"),),
+            trust=(
+                iam.service_trust(
+                    "codedeploy.amazonaws.com",
+                    iam.from_source(
+                        names.stack.arn("codedeploy", f"deploymentgroup:{names.base}/{names.base}"), names.stack.account
+                    ),
+                ),
+            ),
             statements=codedeploy_statements(args.names, tuple(args.hooks.values())),
             opts=child,
         )
@@ -83,7 +92,8 @@ class Deployment(pulumi.ComponentResource):
                 "events": ["DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_ALARM", "DEPLOYMENT_STOP_ON_REQUEST"],
             },
             alarm_configuration={"enabled": True, "alarms": list(alarm_names(args.names))},
-            opts=child,
+            # CodeDeploy stops a deployment when it cannot read an alarm.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[*role.ready, args.alarms]),
         )
         self.register_outputs({"group": self.group.deployment_group_name})
 

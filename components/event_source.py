@@ -39,7 +39,6 @@ def feed(
         function=function.name,
         principal="events.amazonaws.com",
         source_arn=names.arn("events", f"rule/{rule}"),
-        source_account=names.account,
         opts=below,
     )
     aws.cloudwatch.EventTarget(

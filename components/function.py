@@ -102,7 +102,7 @@ class Function(pulumi.ComponentResource):
             vpc_config={"subnet_ids": args.subnets, "security_group_ids": list(args.security_groups)}
             if args.subnets is not None
             else None,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[logs]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[logs, *role.ready]),
         )
         aws.lambda_.FunctionEventInvokeConfig(
             name,

@@ -135,6 +135,24 @@ def tls_only(bucket_arn: str) -> Statement:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class GrantedRole:
+    """A role and the policy without which it may do nothing; whoever uses the role waits for both."""
+
+    role: aws.iam.Role
+    policy: aws.iam.RolePolicy | None
+
+    @property
+    def arn(self) -> pulumi.Output[str]:
+        """The role's ARN."""
+        return self.role.arn
+
+    @property
+    def ready(self) -> list[pulumi.Resource]:
+        """What to depend on."""
+        return [self.role] if self.policy is None else [self.role, self.policy]
+
+
 def role(
     logical_name: str,
     *,
@@ -147,7 +165,7 @@ def role(
     permissions_boundary: pulumi.Input[str] | None = None,
     max_session_minutes: int = 60,
     opts: pulumi.ResourceOptions,
-) -> aws.iam.Role:
+) -> GrantedRole:
     """An IAM role with one inline policy.
 
     Its tags state its purpose, by which the policy packs know what it may be allowed.
@@ -169,12 +187,13 @@ def role(
         tags=tags,
         opts=opts,
     )
+    inline = None
     if statements:
-        aws.iam.RolePolicy(
+        inline = aws.iam.RolePolicy(
             logical_name,
             name=purpose,
             role=out.name,
             policy=policy,
             opts=pulumi.ResourceOptions(parent=out),
         )
-    return out
+    return GrantedRole(role=out, policy=inline)

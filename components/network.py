@@ -82,9 +82,9 @@ class Network(pulumi.ComponentResource):
             self.private_subnet_ids = vpc.private_subnet_ids
             return
         self.private_subnet_ids = vpc.isolated_subnet_ids
-        self._endpoints(name, names, create.cidr)
+        self._endpoints(name, names, create.cidr, vpc)
 
-    def _endpoints(self, name: str, names: Names, cidr: str) -> None:
+    def _endpoints(self, name: str, names: Names, cidr: str, vpc: pulumi.Resource) -> None:
         """What Fargate tasks and the smoke test need where there is no way to the internet.
 
         Source: Amazon ECR user guide, "Amazon ECR interface VPC endpoints"; layers come from S3 by its gateway.
@@ -107,7 +107,9 @@ class Network(pulumi.ComponentResource):
             to_port=443,
             opts=child,
         )
-        tables = aws.ec2.get_route_tables_output(vpc_id=self.vpc_id, opts=pulumi.InvokeOutputOptions(parent=self))
+        tables = aws.ec2.get_route_tables_output(
+            vpc_id=self.vpc_id, opts=pulumi.InvokeOutputOptions(parent=self, depends_on=[vpc])
+        )
         aws.ec2.VpcEndpoint(
             f"{name}-s3",
             vpc_id=self.vpc_id,

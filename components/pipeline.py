@@ -69,21 +69,30 @@ class Pipeline(pulumi.ComponentResource):
             role_arn=self._own.arn,
             artifact_stores=[{"location": names.stack.artifact_bucket, "type": "S3"}],
             stages=[{"name": stage, "actions": actions} for stage, actions in stages.items() if actions],
-            opts=pulumi.ResourceOptions(parent=self, depends_on=args.ready),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=[*args.ready, *(r for role in (self._own, source, verify, deploy) for r in role.ready)],
+            ),
         )
         self.url = console_url(names)
         self.register_outputs({"url": self.url})
 
     # ------------------------------------------------------------ roles
 
-    def _pipeline_role(self) -> aws.iam.Role:
+    def _pipeline_role(self) -> iam.GrantedRole:
         names = self._args.names
         statements = [
             iam.Statement(
                 sid="ActThroughItsActionsRoles",
                 actions=("sts:AssumeRole",),
                 resources=tuple(names.role_arn(f"{a}-action") for a in ("source", "verify", "deploy")),
-            )
+            ),
+            # CodePipeline user guide, "CodePipeline service role policy": what every pipeline needs of its own store.
+            iam.Statement(
+                sid="KnowItsArtifactStore",
+                actions=("s3:GetBucketAcl", "s3:GetBucketLocation", "s3:GetBucketVersioning"),
+                resources=(names.stack.bucket_arn(names.stack.artifact_bucket),),
+            ),
         ]
         if self._args.approvals is not None:
             statements.append(
@@ -108,7 +117,7 @@ class Pipeline(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
 
-    def _action_role(self, action: str, statements: tuple[iam.Statement, ...]) -> aws.iam.Role:
+    def _action_role(self, action: str, statements: tuple[iam.Statement, ...]) -> iam.GrantedRole:
         names = self._args.names
         trust = iam.Statement(
             sid="AssumedByThePipeline",
@@ -124,12 +133,12 @@ class Pipeline(pulumi.ComponentResource):
             trust=(trust,),
             statements=statements,
             # IAM looks a principal up when it is named, so that one has to stand first.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[self._own]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[self._own.role]),
         )
 
     # ------------------------------------------------------------ actions
 
-    def _source(self, name: str, bucket: str, key: str, role: aws.iam.Role) -> Action:
+    def _source(self, name: str, bucket: str, key: str, role: iam.GrantedRole) -> Action:
         return {
             "name": name,
             "category": "Source",
@@ -142,7 +151,7 @@ class Pipeline(pulumi.ComponentResource):
             "configuration": {"S3Bucket": bucket, "S3ObjectKey": key, "PollForSourceChanges": "false"},
         }
 
-    def _verify(self, role: aws.iam.Role) -> Action:
+    def _verify(self, role: iam.GrantedRole) -> Action:
         names = self._args.names
         return {
             "name": "Gate",
@@ -177,7 +186,7 @@ class Pipeline(pulumi.ComponentResource):
             },
         }
 
-    def _codedeploy(self, role: aws.iam.Role) -> Action:
+    def _codedeploy(self, role: iam.GrantedRole) -> Action:
         return {
             "name": "Deploy",
             "category": "Deploy",
@@ -197,7 +206,7 @@ class Pipeline(pulumi.ComponentResource):
             },
         }
 
-    def _rolling(self, role: aws.iam.Role) -> Action:
+    def _rolling(self, role: iam.GrantedRole) -> Action:
         """Not CodePipeline's own ECS action: that one clones the running task definition, not infrastructure's."""
         names = self._args.names
         return {

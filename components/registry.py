@@ -34,11 +34,11 @@ class Registry(pulumi.ComponentResource):
         super().__init__("ecs-release:index:Registry", name, None, opts)
         self.repositories = {
             container: self._repository(
-                f"{name}-{container}", args.names.repository(container), "IMMUTABLE", "untagged", _UNTAGGED_DAYS
+                f"{name}/{container}", args.names.repository(container), "IMMUTABLE", "untagged", _UNTAGGED_DAYS
             )
             for container in args.containers
         }
-        self.cache = self._repository(f"{name}-cache", args.names.cache_repository, "MUTABLE", "any", _CACHE_DAYS)
+        self.cache = self._repository(f"{name}/cache", args.names.cache_repository, "MUTABLE", "any", _CACHE_DAYS)
         self.register_outputs({})
 
     def _repository(self, name: str, repository: str, mutability: str, expire: str, days: int) -> aws.ecr.Repository:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
 
 from components import iam, secrets, settings, template
-from components.alarms import alarm_names
+from components.alarms import Alarms, alarm_names
 from components.load_balancer import LoadBalancer
 from components.naming import ServiceNames
 from components.network import Network
@@ -36,7 +37,8 @@ class ServiceArgs:
         service: the service's settings.
         cluster: the cluster's name, its capacity providers attached.
         network: where tasks run.
-        balancer: what stands in front, if anything does; its alarms roll a rolling deployment back.
+        balancer: what stands in front, if anything does.
+        alarms: what rolls a rolling deployment back.
     """
 
     stack: settings.Settings
@@ -44,6 +46,7 @@ class ServiceArgs:
     cluster: pulumi.Input[str]
     network: Network
     balancer: LoadBalancer | None
+    alarms: Alarms | None
 
     @property
     def names(self) -> ServiceNames:
@@ -64,14 +67,14 @@ class Service(pulumi.ComponentResource):
             retention_in_days=template.log_retention_of(args.stack, args.service),
             opts=child,
         )
-        roles = [self._task_role(), self._execution_role()]
+        ready = [logs, *self._task_role().ready, *self._execution_role().ready]
         self.security_group = self._security_group()
-        self.service = self._service(self._first_revision([logs, *roles]))
+        self.service = self._service(self._first_revision(ready))
         self._scaling()
         self.url = console_url(args.names)
         self.register_outputs({"service": self.service.name})
 
-    def _task_role(self) -> aws.iam.Role:
+    def _task_role(self) -> iam.GrantedRole:
         names = self._args.names
         return iam.role(
             f"{self._name}-task",
@@ -87,7 +90,7 @@ class Service(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
 
-    def _execution_role(self) -> aws.iam.Role:
+    def _execution_role(self) -> iam.GrantedRole:
         names = self._args.names
         return iam.role(
             f"{self._name}-execution",
@@ -96,7 +99,7 @@ class Service(pulumi.ComponentResource):
             service=names.service,
             description=f"Starts the tasks of {names.base}: pulls its images, reads its secrets, writes its logs",
             trust=(_tasks_of(names),),
-            statements=execution_statements(names, self._args.service),
+            statements=execution_statements(names, self._args.service, self._args.stack.stand_in_image),
             opts=pulumi.ResourceOptions(parent=self),
         )
 
@@ -182,7 +185,7 @@ class Service(pulumi.ComponentResource):
             deployment_controller={"type": "CODE_DEPLOY" if blue_green else "ECS"},
             deployment_circuit_breaker=None if blue_green else {"enable": True, "rollback": True},
             alarms={"alarm_names": list(alarm_names(args.names)), "enable": True, "rollback": True}
-            if args.balancer is not None and not blue_green
+            if args.alarms is not None and not blue_green
             else None,
             network_configuration={
                 "subnets": args.network.private_subnet_ids,
@@ -204,7 +207,10 @@ class Service(pulumi.ComponentResource):
             wait_for_steady_state=False,
             opts=pulumi.ResourceOptions(
                 parent=self,
-                depends_on=args.balancer.listeners if args.balancer is not None else None,
+                depends_on=[
+                    *(args.balancer.listeners if args.balancer is not None else ()),
+                    *([args.alarms] if args.alarms is not None else ()),
+                ],
                 ignore_changes=_OWNED_BY_CODEDEPLOY if blue_green else _OWNED_BY_RELEASES,
             ),
         )
@@ -259,7 +265,17 @@ def _tasks_of(names: ServiceNames) -> iam.Statement:
     )
 
 
-def execution_statements(names: ServiceNames, service: settings.Service) -> tuple[iam.Statement, ...]:
+def _own_repository(names: ServiceNames, image: str) -> tuple[str, ...]:
+    """ARN of the image's repository, where that is one of the account's own registry."""
+    registry, _, rest = image.partition("/")
+    if f"{registry}/" != names.repository_url(""):
+        return ()
+    return (names.repository_arn(re.split("[:@]", rest)[0]),)
+
+
+def execution_statements(
+    names: ServiceNames, service: settings.Service, stand_in_image: str
+) -> tuple[iam.Statement, ...]:
     """What ECS does before the application runs, for this service's images, logs and secrets alone."""
     statements = (
         iam.Statement(
@@ -270,7 +286,10 @@ def execution_statements(names: ServiceNames, service: settings.Service) -> tupl
         iam.Statement(
             sid="PullItsImages",
             actions=("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"),
-            resources=tuple(names.repository_arn(names.repository(c.name)) for c in service.containers),
+            resources=(
+                *(names.repository_arn(names.repository(c.name)) for c in service.containers),
+                *_own_repository(names, stand_in_image),
+            ),
         ),
         iam.Statement(
             sid="WriteItsLogs",

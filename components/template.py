@@ -64,7 +64,7 @@ def task_definition(stack: settings.Settings, service: settings.Service) -> dict
             "operatingSystemFamily": "LINUX",
         },
         "containerDefinitions": [_container(names, c) for c in service.containers],
-        "volumes": [{"name": _volume(c, path)} for c in service.containers for path in c.writable_paths],
+        "volumes": [{"name": _volume(c, i)} for c in service.containers for i, _ in enumerate(c.writable_paths)],
         "tags": [
             {"key": "ecs-release:environment", "value": stack.environment},
             {"key": "ecs-release:service", "value": service.name},
@@ -72,8 +72,8 @@ def task_definition(stack: settings.Settings, service: settings.Service) -> dict
     }
 
 
-def _volume(container: settings.Container, path: str) -> str:
-    return f"{container.name}{path.replace('/', '-')}"
+def _volume(container: settings.Container, index: int) -> str:
+    return f"{container.name}-{index}"
 
 
 def _container(names: ServiceNames, container: settings.Container) -> dict[str, Any]:
@@ -88,8 +88,8 @@ def _container(names: ServiceNames, container: settings.Container) -> dict[str, 
         ],
         "readonlyRootFilesystem": container.readonly_root_filesystem,
         "mountPoints": [
-            {"sourceVolume": _volume(container, path), "containerPath": path, "readOnly": False}
-            for path in container.writable_paths
+            {"sourceVolume": _volume(container, i), "containerPath": path, "readOnly": False}
+            for i, path in enumerate(container.writable_paths)
         ],
         "linuxParameters": {"initProcessEnabled": True},
         "stopTimeout": container.stop_timeout_seconds,

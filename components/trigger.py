@@ -169,7 +169,7 @@ class Trigger(pulumi.ComponentResource):
             arn=args.pipeline.arn,
             role_arn=role.arn,
             input_transformer=version_pin() if args.trigger == "s3-events" else None,
-            opts=pulumi.ResourceOptions(parent=self.rule),
+            opts=pulumi.ResourceOptions(parent=self.rule, depends_on=role.ready),
         )
         self.register_outputs({"rule": self.rule.name})
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -32,6 +32,12 @@ from components.settings.values import (
     repeated,
     text,
 )
+
+_ON_DEMAND = "a FARGATE item with a base of 1 or more: Spot has no fallback, and this environment is production"
+
+
+def _spot_only(capacity: Sequence[Capacity]) -> bool:
+    return bool(capacity) and all(c.provider == "FARGATE_SPOT" for c in capacity)
 
 
 class Settings(Part):
@@ -93,6 +99,9 @@ class Settings(Part):
         """What the stack's parts say against each other."""
         yield from repeated("services", (s.name for s in self.services), "service")
         yield from capacity_contradictions("capacity", self.capacity)
+        if self.production and _spot_only(self.capacity) and any(s.capacity is None for s in self.services):
+            yield "capacity", "FARGATE_SPOT only", _ON_DEMAND
+        yield from self._reachability_contradictions()
         if self.load_balancer.exposure == "internal" and any(
             c == "0.0.0.0/0" for c in self.load_balancer.allowed_cidrs
         ):
@@ -105,13 +114,28 @@ class Settings(Part):
             for key, found, allowed in self._service_contradictions(service):
                 yield f"services[{service.name}].{key}".rstrip("."), found, allowed
 
-    def _service_contradictions(self, service: Service) -> Iterable[Contradiction]:
-        capacity = service.capacity or self.capacity
-        if self.production and capacity and all(c.provider == "FARGATE_SPOT" for c in capacity):
-            allowed = (
-                "a FARGATE item with a base of 1 or more: Spot has no fallback, and this environment is production"
+    def _reachability_contradictions(self) -> Iterable[Contradiction]:
+        """What cannot be reached from where it is needed."""
+        isolated = self.network.create is not None and self.network.create.egress == "endpoints"
+        own_registry = f"{self.account}.dkr.ecr."
+        if isolated and not self.stand_in_image.startswith(own_registry):
+            yield (
+                "standInImage",
+                self.stand_in_image,
+                f"an image of {own_registry}{self.region}.amazonaws.com: with egress endpoints nothing else is reached",
             )
-            yield "capacity", "FARGATE_SPOT only", allowed
+        if self.load_balancer.exposure == "internal":
+            return
+        if any(s.strategy == "blue-green" for s in self.services) and not self.load_balancer.test_cidrs:
+            yield (
+                "loadBalancer.testCidrs",
+                [],
+                "the addresses of your NAT gateways, from which the smoke test reaches a public load balancer",
+            )
+
+    def _service_contradictions(self, service: Service) -> Iterable[Contradiction]:
+        if self.production and _spot_only(service.capacity or ()):
+            yield "capacity", "FARGATE_SPOT only", _ON_DEMAND
         if self.execution_mode == "PARALLEL" and service.strategy == "blue-green":
             yield (
                 "strategy",

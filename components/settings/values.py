@@ -78,8 +78,11 @@ Name = Annotated[
 ]
 Environment = Annotated[
     str,
-    # No hyphen: `dev-1` + `api` and `dev` + `1-api` would be one name.
-    text(r"[a-z][a-z0-9]*", "lower-case letters and digits without a hyphen, a letter first, such as dev1"),
+    # No hyphen: `dev-1` + `api` and `dev` + `1-api` would be one name. AWS keeps sg-, internal- and aws for itself.
+    text(
+        r"(?!(sg|internal|aws)$)[a-z][a-z0-9]*",
+        "lower-case letters and digits without a hyphen, a letter first, such as dev1; not sg, internal or aws",
+    ),
 ]
 AccountId = Annotated[str, text(r"\d{12}", "twelve digits, in quotes")]
 Region = Annotated[str, text(r"[a-z]{2}(-[a-z]+)+-\d", "an AWS region such as ap-northeast-1")]

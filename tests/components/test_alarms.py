@@ -84,7 +84,7 @@ def test_unhealthy_tasks_of_both_groups_add_up():
     [
         ("errors", "GreaterThanThreshold", 1),
         ("latency", "GreaterThanThreshold", 1),
-        ("unhealthy-hosts", "GreaterThanOrEqualToThreshold", 1),
+        ("unhealthy-hosts", "GreaterThanOrEqualToThreshold", 2),
     ],
 )
 def test_the_thresholds_are_the_stack_s(kind, comparison, threshold):

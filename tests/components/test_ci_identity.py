@@ -184,7 +184,7 @@ def hostile_refs():
 
 
 @pytest.mark.parametrize("stack", ["dev", "prod"])
-@pytest.mark.parametrize("ref", hostile_refs())
+@pytest.mark.parametrize("ref", list(hostile_refs()))
 @pytest.mark.parametrize("origin", ["github.com/acme/api", "github.com/evil/api"])
 def test_no_branch_name_crosses_the_trusted_pattern(stack, ref, origin):
     subject = f"org/{ORGANIZATION}/project/{PROJECT}/user/{USER}/vcs-origin/{origin}/vcs-ref/{ref}"

@@ -200,13 +200,16 @@ def test_the_pipeline_s_role_is_taken_by_this_pipeline_only(stack, service):
 
 @BOTH
 @pytest.mark.parametrize("stack", STACKS)
-def test_the_pipeline_s_own_role_does_nothing_but_take_its_actions_roles_and_ask(stack, service):
+def test_the_pipeline_s_own_role_does_nothing_but_know_its_store_take_its_actions_roles_and_ask(stack, service):
     allowed = granted(rehearsed(stack), f"{stack}-{service}-pipeline")
     roles = f"arn:aws:iam::{ACCOUNTS[stack]}:role/{stack}-{service}"
 
     assert set(allowed.pop("ActThroughItsActionsRoles")["Resource"]) == {
         f"{roles}-{action}-action" for action in ("source", "verify", "deploy")
     }
+    store = allowed.pop("KnowItsArtifactStore")
+    assert store["Resource"] == [f"arn:aws:s3:::{stack}-ecsartifacts-{ACCOUNTS[stack]}"]
+    assert all(action.startswith("s3:GetBucket") for action in store["Action"])
     asks = {s["Action"][0]: s["Resource"] for s in allowed.values()}
     topic = {"sns:Publish": [f"arn:aws:sns:{REGION}:{ACCOUNTS[stack]}:prod-approvals"]}
     assert asks == (topic if stack == "prod" else {})

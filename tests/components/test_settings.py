@@ -97,7 +97,24 @@ WRONG = {
     ),
     "Spot only in production": (
         ("capacity",), [{"provider": "FARGATE_SPOT", "weight": 1}],
+        "ecs-release:capacity: found FARGATE_SPOT only", "production",
+    ),
+    "a production service on Spot only": (
+        (*API, "capacity"), [{"provider": "FARGATE_SPOT", "weight": 1}],
         "ecs-release:services[api].capacity: found FARGATE_SPOT only", "production",
+    ),
+    "a name that AWS keeps for itself": (("environment",), "sg", 'ecs-release:environment: found "sg"', "not sg"),
+    "a smoke test that cannot reach the load balancer": (
+        ("loadBalancer", "testCidrs"), [], "ecs-release:loadBalancer.testCidrs: found []", "NAT gateways",
+    ),
+    "a stand-in that an isolated network cannot reach": (
+        ("network",), {"create": {"egress": "endpoints"}}, "ecs-release:standInImage: found", "222222222222.dkr.ecr",
+    ),
+    "a certificate without the name it is for": (
+        (*API, "loadBalancer", "hostName"), DELETE, "services[api].loadBalancer.hostName: found nothing", "certificate",
+    ),
+    "a channel without a token": (
+        ("notifications", "slack", 0, "token"), DELETE, "notifications.slack[0]: found channel without token", "both",
     ),
     "a minimum above the maximum": ((*API, "min"), 21, "services[api].min: found 21", "at most max (20)"),
     "a desired count outside": ((*API, "desired"), 1, "services[api].desired: found 1", "between min (4) and max (20)"),

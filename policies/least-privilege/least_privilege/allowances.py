@@ -87,6 +87,8 @@ def _for_pipeline(identity: Identity, inventory: Inventory) -> Iterator[Permissi
     """
     for pipeline in lookups.pipelines(inventory, identity):
         own = identity in inventory.roles_in(pipeline, "roleArn", pipeline.props.get("roleArn"))
+        if own:
+            yield from _artifact_stores(pipeline, identity)
         for action in lookups.pipeline_actions(pipeline):
             stated = action.get("roleArn")
             roles = inventory.roles_in(pipeline, "stages", stated)
@@ -95,6 +97,17 @@ def _for_pipeline(identity: Identity, inventory: Inventory) -> Iterator[Permissi
             if identity in roles or (own and stated is None):
                 yield from _action(action, identity, inventory)
                 yield from _artifacts(action, pipeline, identity)
+
+
+def _artifact_stores(pipeline: Resource, identity: Identity) -> Iterator[Permission]:
+    """What a pipeline asks of its store itself (CodePipeline user guide, "CodePipeline service role policy")."""
+    for store in pipeline.objects("artifactStores"):
+        bucket = store.get("location")
+        if isinstance(bucket, str):
+            yield Permission(
+                actions=("s3:getbucketacl", "s3:getbucketlocation", "s3:getbucketversioning"),
+                resources=(f"arn:{identity.resource.partition}:s3:::{bucket}",),
+            )
 
 
 def _artifacts(action: Mapping[str, Any], pipeline: Resource, identity: Identity) -> Iterator[Permission]:
