@@ -104,6 +104,10 @@ class CodePipeline:
         """Walk through the stages until the end or the first failure."""
         pipeline = execution.service.pipeline
         self._account.taken_on(pipeline.role, "codepipeline.amazonaws.com", pipeline.arn)
+        # CodePipeline user guide, "CodePipeline service role policy": what every pipeline asks of its own store.
+        store = f"arn:aws:s3:::{pipeline.artifact_bucket}"
+        for call in ("GetBucketAcl", "GetBucketLocation", "GetBucketVersioning"):
+            self._account.played(pipeline.role, f"s3:{call}", store)
         self._timeline.note("CodePipeline", f"{pipeline.name} begins", pipeline.role)
         self._tell_pipeline(execution, "STARTED")
         for stage, actions in pipeline.stages.items():
