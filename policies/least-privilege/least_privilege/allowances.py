@@ -7,6 +7,7 @@ EventBridge user guide, "Using identity-based policies"; Lambda developer guide,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -284,7 +285,16 @@ def _for_task_execution(identity: Identity, inventory: Inventory) -> Iterator[Pe
             yield from _container(container, identity.resource)
 
 
+_REGISTRY_IMAGE = re.compile(
+    r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?/(?P<repository>[a-z0-9._/-]+)([:@].*)?"
+)
+
+
 def _container(container: Mapping[str, Any], role: Resource) -> Iterator[Permission]:
+    image = _REGISTRY_IMAGE.fullmatch(str(container.get("image")))
+    if image is not None and image["account"] == role.account:
+        repository = f"arn:{role.partition}:ecr:{image['region']}:{image['account']}:repository/{image['repository']}"
+        yield Permission(actions=("ecr:batchgetimage", "ecr:getdownloadurlforlayer"), resources=(repository,))
     logging = container.get("logConfiguration")
     options = logging.get("options") if isinstance(logging, Mapping) else None
     group = options.get("awslogs-group") if isinstance(options, Mapping) else None
