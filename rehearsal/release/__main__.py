@@ -38,6 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     try:
         return _run(options, started)
+    except KeyboardInterrupt:
+        sys.stderr.write("\ninterrupted; nothing is left behind\n")
+        return WRONG
     except (UsageError, NotDeclaredError, StepError) as error:
         sys.stderr.write(f"error: {str(error).rstrip('.')}.\n")
         return USAGE

@@ -30,6 +30,7 @@ from .timeline import Timeline
 _SCRIPT = Path(__file__).parents[2] / "ci" / "handoff.sh"
 #: Amazon ECR user guide, "IAM permissions for pushing an image"; what buildx calls besides PutImage.
 _UPLOAD: Final = ("BatchCheckLayerAvailability", "InitiateLayerUpload", "UploadLayerPart", "CompleteLayerUpload")
+_SECONDS: Final = 60
 _PULL: Final = ("BatchGetImage", "GetDownloadUrlForLayer")
 
 _PROGRAM: Final = """#!{python} -IS
@@ -91,15 +92,18 @@ class Ci:
                 arguments += ["--image", f"{name}={name}"]
             for platform in platforms:
                 arguments += ["--platform", platform]
-            said = subprocess.run(
-                ["/bin/sh", str(_SCRIPT), *arguments],
-                cwd=Path(home, "checkout"),
-                env={"PATH": f"{path}:{os.environ.get('PATH', os.defpath)}", "HOME": home, "TMPDIR": home},
-                capture_output=True,
-                text=True,
-                timeout=60,
-                check=False,
-            )
+            try:
+                said = subprocess.run(
+                    ["/bin/sh", str(_SCRIPT), *arguments],
+                    cwd=Path(home, "checkout"),
+                    env={"PATH": f"{path}:{os.environ.get('PATH', os.defpath)}", "HOME": home, "TMPDIR": home},
+                    capture_output=True,
+                    text=True,
+                    timeout=_SECONDS,
+                    check=False,
+                )
+            except subprocess.TimeoutExpired:
+                raise HandoffFailedError(f"handoff.sh is not done after {_SECONDS} s; run it again.") from None
         if said.returncode:
             raise HandoffFailedError(said.stderr.strip() or f"handoff.sh ended with {said.returncode}")
 

@@ -109,7 +109,10 @@ class Bus:
             for n in self._declared.inputs("aws:s3/bucketNotification:BucketNotification")
         ):
             out.append(self.event("aws.s3", "Object Created", self._created(put), [bucket]))
-        if any(_logs(trail, key) for trail in self._declared.inputs("aws:cloudtrail/trail:Trail")):
+        trails = self._declared.inputs("aws:cloudtrail/trail:Trail")
+        if not out and not trails:
+            self._timeline.note("CloudTrail", "the stack declares no trail: the account's own is taken to log the put")
+        if any(_logs(trail, key) for trail in trails) or not (out or trails):
             out.append(self.event("aws.s3", "AWS API Call via CloudTrail", self._logged(put, role, bucket, key), []))
         return out
 

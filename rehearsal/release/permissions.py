@@ -20,7 +20,7 @@ _PACK = str(Path(__file__).parents[2] / "policies" / "least-privilege")
 if _PACK not in sys.path:
     sys.path.append(_PACK)
 
-from least_privilege.documents import Condition, Document, Statement, parse  # noqa: E402
+from least_privilege.documents import Condition, Document, DocumentError, Statement, parse  # noqa: E402
 from least_privilege.patterns import matches  # noqa: E402
 
 EVERYTHING: Final = ("*",)
@@ -65,6 +65,12 @@ class Permissions:
     def call(self, call: Call) -> None:
         """Note a call and judge it."""
         self.calls.append(call)
+        try:
+            self._judge(call)
+        except (DocumentError, NotImplementedError) as error:
+            self.complain(f"{call.role.rpartition('/')[2]} calls {call.action}, which cannot be judged: {error}.")
+
+    def _judge(self, call: Call) -> None:
         role = self._declared.roles.get(call.role)
         if role is None:
             self.complain(f"{call.role} calls {call.action} and is not declared.")

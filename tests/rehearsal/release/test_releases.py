@@ -259,12 +259,24 @@ def test_a_rule_on_another_key_starts_nothing():
 
 def test_a_trail_that_does_not_log_the_hand_off_starts_nothing():
     run = rehearsed("dev", "up")
-    trails = run.all("aws:cloudtrail/trail:Trail")
+    (trail,) = run.all("aws:cloudtrail/trail:Trail")
 
-    outcome = rehearse_release(without(run, trails[0]), services=["worker"], handoff=of_worker())
+    def elsewhere(inputs):
+        (selector,) = inputs["advancedEventSelectors"]
+        (where,) = [f for f in selector["fieldSelectors"] if f["field"] == "resources.ARN"]
+        where["startsWiths"] = ["arn:aws:s3:::another-bucket/"]
+
+    outcome = rehearse_release(changed(run, trail, elsewhere), services=["worker"], handoff=of_worker())
 
     assert wrong(outcome) == ["worker: the hand-off starts the pipeline: nothing started"]
     assert "the put makes no event: no trail logs it" in texts(outcome, "EventBridge")
+
+
+def test_a_trail_of_the_accounts_own_is_taken_to_log_the_hand_off():
+    outcome = rehearse_release(rehearsed("dev", "up", trail="reuse"), services=["worker"], handoff=of_worker())
+
+    assert outcome.ok, wrong(outcome)
+    assert len(texts(outcome, "CloudTrail")) == 1
 
 
 def test_a_deployment_group_without_a_way_back_leaves_the_new_version_live():
