@@ -303,6 +303,16 @@ def managed_policies_are_declared(inventory: Inventory) -> Iterator[Verdict]:
             )
         for resource, key in identity.unresolved:
             yield Unknown(resource=resource, what=f"the managed policy in {key}")
+    for channel in inventory.of("chatbot.SlackChannelConfiguration", "chatbot.TeamsChannelConfiguration"):
+        limits = channel.texts("guardrailPolicyArns")
+        wide = [a for a in limits if a.endswith(("/AdministratorAccess", "/PowerUserAccess"))]
+        if (not limits and not channel.unknown("guardrailPolicyArns")) or wide:
+            yield Finding(
+                resource=channel,
+                found=f"the channel's guardrails are {', '.join(wide) or 'left out: AWS takes AdministratorAccess'}",
+                why="Whoever writes in the channel may do what its role and its guardrails both allow.",
+                mend="Set guardrailPolicyArns to AWSDenyAll, or to a policy that only reads.",
+            )
 
 
 def _undeclared_managed(identity: Identity, inventory: Inventory) -> Iterator[tuple[Resource, str]]:

@@ -98,6 +98,13 @@ def _managed() -> Iterator[Case]:
         yield added(
             f"a role has {managed}", policy, [*a_role(f"bad-{name}", purpose), made], a_role(f"good-{name}", purpose)
         )
+    kind = "aws:chatbot/slackChannelConfiguration:SlackChannelConfiguration"
+    denied = {"guardrailPolicyArns": ["arn:aws:iam::aws:policy/AWSDenyAll"]}
+    for words, limits in {"no guardrails": {}, "a guardrail of administrators": {"guardrailPolicyArns": ["arn:aws:iam::aws:policy/AdministratorAccess"]}}.items():  # fmt: skip
+        yield added(
+            f"a channel with {words}", policy, [Thing(type=kind, name=f"bad-{slug(words)}", inputs=limits)],
+            [Thing(type=kind, name=f"good-{slug(words)}", inputs=denied)],
+        )  # fmt: skip
     for words, more in {
         "in its own list": {"managedPolicyArns": ["arn:aws:iam::aws:policy/AdministratorAccess"]},
         "of another account": {"managedPolicyArns": [f"arn:aws:iam::{world.OTHER}:policy/theirs"]},
