@@ -44,22 +44,25 @@ class Pipeline(pulumi.ComponentResource):
         self._name, self._args = name, args
         names = args.names
         self._own = self._pipeline_role()
-        source = self._action_role("source", source_statements(names))
-        verify = self._action_role("verify", invoke_statements(names, "gate", writes=True))
         blue_green = args.service.strategy == "blue-green"
-        deploy_statements = codedeploy_statements(names, args.stack.deployment.configuration)
-        if not blue_green:
-            deploy_statements = invoke_statements(names, "deploy", writes=False)
-        deploy = self._action_role("deploy", deploy_statements)
+        configuration = args.stack.deployment.configuration
+        may = {
+            "source": source_statements(names),
+            "verify": invoke_statements(names, "gate", writes=True),
+            "deploy": codedeploy_statements(names, configuration)
+            if blue_green
+            else invoke_statements(names, "deploy", writes=False),
+        }
+        roles = [self._own, *(self._action_role(action, statements) for action, statements in may.items())]
         approve = [self._approve(args.approvals.arn)] if args.approvals is not None else []
         stages = {
             "Source": [
-                self._source("Handoff", names.stack.handoff_bucket, names.handoff_key, source),
-                self._source("Template", names.stack.template_bucket, names.template_key, source),
+                self._source("Handoff", names.stack.handoff_bucket, names.handoff_key),
+                self._source("Template", names.stack.template_bucket, names.template_key),
             ],
-            "Verify": [self._verify(verify)],
+            "Verify": [self._verify()],
             "Approve": approve,
-            "Deploy": [self._codedeploy(deploy) if blue_green else self._rolling(deploy)],
+            "Deploy": [self._codedeploy() if blue_green else self._rolling()],
         }
         self.pipeline = aws.codepipeline.Pipeline(
             name,
@@ -71,7 +74,7 @@ class Pipeline(pulumi.ComponentResource):
             stages=[{"name": stage, "actions": actions} for stage, actions in stages.items() if actions],
             opts=pulumi.ResourceOptions(
                 parent=self,
-                depends_on=[*args.ready, *(r for role in (self._own, source, verify, deploy) for r in role.ready)],
+                depends_on=[*args.ready, *(r for role in roles for r in role.ready)],
             ),
         )
         self.url = console_url(names)
@@ -138,7 +141,7 @@ class Pipeline(pulumi.ComponentResource):
 
     # ------------------------------------------------------------ actions
 
-    def _source(self, name: str, bucket: str, key: str, role: iam.GrantedRole) -> Action:
+    def _source(self, name: str, bucket: str, key: str) -> Action:
         return {
             "name": name,
             "category": "Source",
@@ -146,12 +149,12 @@ class Pipeline(pulumi.ComponentResource):
             "provider": "S3",
             "version": "1",
             "namespace": name,
-            "role_arn": role.arn,
+            "role_arn": self._args.names.role_arn("source-action"),
             "output_artifacts": [name],
             "configuration": {"S3Bucket": bucket, "S3ObjectKey": key, "PollForSourceChanges": "false"},
         }
 
-    def _verify(self, role: iam.GrantedRole) -> Action:
+    def _verify(self) -> Action:
         names = self._args.names
         return {
             "name": "Gate",
@@ -160,7 +163,7 @@ class Pipeline(pulumi.ComponentResource):
             "provider": "Lambda",
             "version": "1",
             "namespace": "Gate",
-            "role_arn": role.arn,
+            "role_arn": self._args.names.role_arn("verify-action"),
             "input_artifacts": ["Handoff", "Template"],
             "output_artifacts": ["Release"],
             "configuration": {
@@ -186,7 +189,7 @@ class Pipeline(pulumi.ComponentResource):
             },
         }
 
-    def _codedeploy(self, role: iam.GrantedRole) -> Action:
+    def _codedeploy(self) -> Action:
         return {
             "name": "Deploy",
             "category": "Deploy",
@@ -194,7 +197,7 @@ class Pipeline(pulumi.ComponentResource):
             "provider": "CodeDeployToECS",
             "version": "1",
             "namespace": "Deploy",
-            "role_arn": role.arn,
+            "role_arn": self._args.names.role_arn("deploy-action"),
             "input_artifacts": ["Release"],
             "configuration": {
                 "ApplicationName": self._args.names.base,
@@ -206,7 +209,7 @@ class Pipeline(pulumi.ComponentResource):
             },
         }
 
-    def _rolling(self, role: iam.GrantedRole) -> Action:
+    def _rolling(self) -> Action:
         """Not CodePipeline's own ECS action: that one clones the running task definition, not infrastructure's."""
         names = self._args.names
         return {
@@ -216,7 +219,7 @@ class Pipeline(pulumi.ComponentResource):
             "provider": "Lambda",
             "version": "1",
             "namespace": "Deploy",
-            "role_arn": role.arn,
+            "role_arn": self._args.names.role_arn("deploy-action"),
             "input_artifacts": ["Release"],
             "configuration": {
                 "FunctionName": names.function("deploy"),
