@@ -128,6 +128,7 @@ def _outcomes(
             handoff=handoff,
             step=options.fail_at,
             first_release=options.first_release,
+            twice=options.twice,
             approve=approve,
             tell=tell,
         )
@@ -187,6 +188,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--fail-at", choices=STEPS, metavar="STEP", help=f"make it fail: {', '.join(STEPS)}")
     parser.add_argument("--first-release", action="store_true", help="nothing was ever released before")
+    parser.add_argument("--twice", action="store_true", help="every event and job reaches its function a second time")
     parser.add_argument("--yes", action="store_true", help="approve without asking")
     parser.add_argument(
         "--permissions",

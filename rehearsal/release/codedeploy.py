@@ -123,7 +123,8 @@ class CodeDeploy:
 
     def _take(self, params: Mapping[str, Any]) -> Answer:
         deployment = self.deployments[params["deploymentId"]]
-        deployment.hooks[params["lifecycleEventHookExecutionId"]] = params["status"]
+        execution = params["lifecycleEventHookExecutionId"]
+        deployment.hooks[execution] = deployment.hooks[execution] or params["status"]
         return 200, {"lifecycleEventHookExecutionId": params["lifecycleEventHookExecutionId"]}
 
     # ------------------------------------------------------------ deployments

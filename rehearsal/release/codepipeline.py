@@ -328,7 +328,7 @@ class CodePipeline:
     # ------------------------------------------------------------ what functions ask and answer
 
     def _answer(self, outcome: str, params: Mapping[str, Any]) -> Answer:
-        self._answers[params["jobId"]] = (outcome, params)
+        self._answers.setdefault(params["jobId"], (outcome, params))
         return 200, {}
 
     def _list(self, params: Mapping[str, Any]) -> Answer:

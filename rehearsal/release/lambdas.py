@@ -43,6 +43,7 @@ class Lambdas:
         environment: variables that every function gets besides its own: addresses of stand-ins on loopback.
         hurry: variables that replace declared ones, to spend no real time on a failure that is sure.
         trusted: certificates that the functions trust.
+        twice: whether each event reaches its function a second time, as Lambda and EventBridge may do.
         faults: one sentence for each invocation that failed by itself.
     """
 
@@ -51,10 +52,13 @@ class Lambdas:
     environment: dict[str, str] = field(default_factory=dict)
     hurry: dict[str, str] = field(default_factory=dict)
     trusted: Path | None = None
+    twice: bool = False
     faults: list[str] = field(default_factory=list)
 
     def invoke(self, arn: str, event: Mapping[str, Any]) -> Any:
         """Run the function's handler on an event; returns what it returns, None when it fails by itself.
+
+        Of an event that comes twice the first answer counts, as for CodePipeline and CodeDeploy.
 
         Raises:
             NotDeclaredError: no such function, or its handler is none of this project's.
@@ -71,6 +75,12 @@ class Lambdas:
         if function.in_vpc:
             for action in _IN_VPC:
                 self.account.played(function.role, action)
+        said = self._run(function, handler, event)
+        if self.twice:
+            self._run(function, handler, event)
+        return said
+
+    def _run(self, function: Function, handler: Any, event: Mapping[str, Any]) -> Any:
         before = boto3.DEFAULT_SESSION
         boto3.DEFAULT_SESSION = self.account.session(function.role)
         try:

@@ -109,6 +109,7 @@ def rehearse_release(
     handoff: bytes | None = None,
     step: str | None = None,
     first_release: bool = False,
+    twice: bool = False,
     approve: Callable[[Question], bool] = lambda _question: True,
     tell: Callable[[Entry], None] | None = None,
 ) -> Outcome:
@@ -120,6 +121,7 @@ def rehearse_release(
         handoff: a hand-off archive to put in place of what CI's script makes.
         step: one of STEPS, at which the release is made to fail.
         first_release: whether nothing was ever released before; otherwise an earlier release runs.
+        twice: whether every event and job reaches its function a second time.
         approve: asked at every manual approval.
         tell: told of every entry of the time line as it happens.
 
@@ -141,7 +143,7 @@ def rehearse_release(
     started = time.perf_counter()
     with (
         emulator(declared.region),
-        Stage(declared, step=step, first_release=first_release, approve=approve, tell=tell) as stage,
+        Stage(declared, step=step, first_release=first_release, twice=twice, approve=approve, tell=tell) as stage,
     ):
         phases = {"account": time.perf_counter() - started}
         checks: list[Check] = []
@@ -183,10 +185,11 @@ class Stage:
         *,
         step: str | None,
         first_release: bool,
+        twice: bool,
         approve: Callable[[Question], bool],
         tell: Callable[[Entry], None] | None,
     ) -> None:
-        self.declared, self.step, self._first_release = declared, step, first_release
+        self.declared, self.step, self._first_release, self._twice = declared, step, first_release, twice
         self.timeline = Timeline(tell)
         self.permissions = Permissions(declared)
         self.account = Account(declared, self.permissions)
@@ -205,7 +208,7 @@ class Stage:
         self._home = Path(self._exits.enter_context(tempfile.TemporaryDirectory(prefix="release")))
         self.account.fill(first_release=self._first_release)
         self.bus = Bus(self.account, self.timeline)
-        self.lambdas = Lambdas(self.account, self.timeline)
+        self.lambdas = Lambdas(self.account, self.timeline, twice=self._twice)
         self.bus.invoke = self._invoked_by_rule
         self._receivers()
         self.ecs = Ecs(self.account, self.timeline)

@@ -105,6 +105,22 @@ def test_a_first_release_replaces_the_stand_in():
     assert "the new version is live, by digest" in [c.what for c in outcome.checks if c.found.startswith("dev-api:2")]
 
 
+def test_events_and_jobs_that_come_twice_change_nothing_but_the_number_of_messages():
+    once, twice = (
+        released("prod", services=["worker"], handoff=of_worker("prod", "222222222222"), twice=t) for t in (0, 1)
+    )
+
+    assert twice.ok, wrong(twice)
+    assert len(twice.told) == 2 * len(once.told)
+    assert texts(twice, "ECS") == texts(once, "ECS")
+
+
+def test_a_scaling_guard_that_hears_everything_twice_restores_what_stood_before():
+    outcome = released("dev", services=["api"], step="stop", twice=True)
+
+    assert outcome.ok, wrong(outcome)
+
+
 def test_an_event_of_s3_itself_pins_the_version_that_was_put():
     outcome = rehearse_release(rehearsed("dev", "up", trigger="s3-events"), services=["worker"], handoff=of_worker())
 
