@@ -10,7 +10,7 @@ import json
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -160,8 +160,8 @@ class Certificate:
     trusted: Path
 
 
-def certificate(name: str, directory: Path) -> Certificate:
-    """Make a certificate for a host name that is valid for a day; its key is forgotten with the directory."""
+def certificate(names: Iterable[str], directory: Path) -> Certificate:
+    """Make a certificate for these host names that is valid for a day; its key is forgotten at once."""
     from cryptography import x509  # noqa: PLC0415  (a quarter of the start-up, and only TLS listeners need it)
     from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
     from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
@@ -177,7 +177,7 @@ def certificate(name: str, directory: Path) -> Certificate:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - dt.timedelta(hours=1))
         .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False)
         .sign(key, hashes.SHA256())
     )
     trusted, secret = directory / "certificate.pem", directory / "key.pem"

@@ -261,17 +261,15 @@ class Stage:
         for service in self.declared.services.values():
             for traffic in service.ecs.get("loadBalancers", []):
                 self.groups[traffic["targetGroupArn"]].revision = self.account.live_before[service.name]
-        certificate: network.Certificate | None = None
-        for listener in self.declared.listeners.values():
-            front = network.Front(listener.arn, {listener.target_group: 100}, self.groups)
-            self.fronts[listener.arn] = front
-            name = self._certified_name(listener.host)
-            if listener.tls and certificate is None:
-                certificate = network.certificate(name, self._home)
-                self.lambdas.trusted = certificate.trusted
-            tls = certificate.server if listener.tls and certificate is not None else None
-            self.network.stand_in(front, listener.host, listener.port, tls)
-            self._addresses[listener.arn] = (listener.host, listener.port, name if listener.tls else None)
+        names = {arn: self._certified_name(at.host) for arn, at in self.declared.listeners.items() if at.tls}
+        tls = None
+        if names:
+            certificate = network.certificate(sorted(set(names.values())), self._home)
+            self.lambdas.trusted, tls = certificate.trusted, certificate.server
+        for arn, at in self.declared.listeners.items():
+            self.fronts[arn] = network.Front(arn, {at.target_group: 100}, self.groups)
+            self.network.stand_in(self.fronts[arn], at.host, at.port, tls if at.tls else None)
+            self._addresses[arn] = (at.host, at.port, names.get(arn))
 
     def _certified_name(self, host: str) -> str:
         """The name that the load balancer's certificate is for: what the stack says; ACM knows, the stack does not."""
