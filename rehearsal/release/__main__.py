@@ -15,6 +15,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .steps import REJECTED_APPROVAL, STEPS, StepError
+
 if TYPE_CHECKING:
     from rehearsal import Rehearsal
 
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from .timeline import Entry
 
 RIGHT, WRONG, USAGE = 0, 1, 2
-STEPS = ("bad-image", "failed-smoke-test", "alarm", "rejected-approval", "stop", "lost-event")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,7 +35,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from rehearsal import UsageError  # noqa: PLC0415
 
     from .declared import NotDeclaredError  # noqa: PLC0415
-    from .release import StepError  # noqa: PLC0415
 
     try:
         return _run(options, started)
@@ -67,7 +67,7 @@ def _run(options: argparse.Namespace, started: float) -> int:
     if run.errors:
         said = "; ".join(diagnostic.message.splitlines()[0] for diagnostic in run.errors)
         raise UsageError(f"stack {options.stack} cannot be rehearsed ({said}); mend it with make rehearse first")
-    answered = options.yes or options.permissions or options.fail_at == "rejected-approval" or sys.stdin.isatty()
+    answered = options.yes or options.permissions or options.fail_at == REJECTED_APPROVAL or sys.stdin.isatty()
     if not answered and any(s.pipeline.approves() for s in Declared(run).services.values()):
         raise UsageError(f"stack {options.stack} asks for approval: run it on a terminal, or approve by --yes")
     return _release(options, run, handoff, started)
@@ -118,7 +118,7 @@ def _release(options: argparse.Namespace, run: Rehearsal, handoff: bytes | None,
 def _outcomes(
     options: argparse.Namespace, run: Rehearsal, handoff: bytes | None, tell: Callable[[Entry], None] | None
 ) -> list[Outcome]:
-    from .release import StepError, rehearse_release  # noqa: PLC0415
+    from .release import rehearse_release  # noqa: PLC0415
 
     approve = _yes if options.yes or options.permissions else _asked
     if not options.permissions:

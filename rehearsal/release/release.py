@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import http.client
 import json
-import ssl
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from rehearsal import Rehearsal
 
@@ -20,45 +18,27 @@ from . import network
 from .account import Account, Answer, emulator
 from .ci import Ci
 from .codedeploy import CodeDeploy, Deployment, steps
-from .codepipeline import CodePipeline, Execution, Question
+from .codepipeline import CodePipeline, Question
 from .declared import Declared, Rule, Service
-from .ecs import Ecs, short
+from .ecs import Ecs
+from .ending import Check, checks, flags, standing
 from .events import Bus, Event
 from .handoffs import named_images
 from .lambdas import Lambdas
 from .permissions import Call, Grant, Permissions
 from .registry import PLATFORM_OF, PLATFORMS, push
+from .steps import (
+    ALARM,
+    BAD_IMAGE,
+    FAILED_SMOKE_TEST,
+    LOST_EVENT,
+    REJECTED_APPROVAL,
+    STOP,
+    StepError,
+    alarms_of,
+    applies,
+)
 from .timeline import Entry, Timeline
-
-BAD_IMAGE: Final = "bad-image"
-FAILED_SMOKE_TEST: Final = "failed-smoke-test"
-ALARM: Final = "alarm"
-REJECTED_APPROVAL: Final = "rejected-approval"
-STOP: Final = "stop"
-LOST_EVENT: Final = "lost-event"
-STEPS: Final = {
-    BAD_IMAGE: "an image that the gate refuses",
-    FAILED_SMOKE_TEST: "the new tasks do not answer (a rolling service: they never become healthy)",
-    ALARM: "an alarm is raised while traffic shifts",
-    REJECTED_APPROVAL: "a person rejects the release",
-    STOP: "a person stops the deployment while traffic shifts",
-    LOST_EVENT: "the end of the deployment never reaches the scaling guard",
-}
-"""Where a release can be made to fail."""
-
-
-class StepError(Exception):
-    """The step cannot happen in this stack; one sentence."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Check:
-    """Something that must be so at the end, whether it is, and what was found."""
-
-    service: str
-    what: str
-    ok: bool
-    found: str
 
 
 @dataclass(kw_only=True)
@@ -84,22 +64,6 @@ class Outcome:
     def ok(self) -> bool:
         """Whether everything is as it must be."""
         return all(c.ok for c in self.checks) and not self.problems
-
-
-def applies(service: Service, step: str | None) -> str | None:
-    """Why this step cannot happen to this service; None when it can."""
-    if step in {ALARM, STOP, LOST_EVENT} and not service.blue_green:
-        return "it is a rolling service, and this step is one of a blue/green deployment"
-    if step == REJECTED_APPROVAL and not service.pipeline.approves():
-        return "its pipeline asks nobody for approval"
-    if step == ALARM and service.group is not None and not _alarms(service):
-        return "its deployments watch no alarm"
-    return None
-
-
-def _alarms(service: Service) -> list[str]:
-    watched = (service.group or {}).get("alarmConfiguration") or {}
-    return list(watched.get("alarms", [])) if watched.get("enabled") else []
 
 
 def rehearse_release(
@@ -146,16 +110,16 @@ def rehearse_release(
         Stage(declared, step=step, first_release=first_release, twice=twice, approve=approve, tell=tell) as stage,
     ):
         phases = {"account": time.perf_counter() - started}
-        checks: list[Check] = []
+        found: list[Check] = []
         for service in released:
             began = time.perf_counter()
-            checks += stage.release(service, handoff)
+            found += stage.release(service, handoff)
             phases[service.name] = time.perf_counter() - began
     return Outcome(
         stack=run.stack,
         step=step,
         entries=stage.timeline.entries,
-        checks=checks,
+        checks=found,
         problems=stage.permissions.problems,
         calls=stage.permissions.calls,
         used=stage.permissions.used,
@@ -164,16 +128,6 @@ def rehearse_release(
         left_out=left_out,
         phases=phases,
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Before:
-    """How a service stood before its release."""
-
-    live: str
-    suspended: dict[str, bool]
-    posted: int
-    faults: int
 
 
 class Stage:
@@ -197,10 +151,10 @@ class Stage:
         self._approve = approve
         self._exits = ExitStack()
         self._scans: dict[str, int] = {}
-        self._forgotten: dict[str, bool] = {}
-        self._rejected: set[str] = set()
+        self.forgotten: dict[str, bool] = {}
+        self.rejected: set[str] = set()
         """Services whose release a person rejected, because the step says so or by themselves."""
-        self._held: dict[str, bool] = {}
+        self.held: dict[str, bool] = {}
         """Services and whether their scaling was suspended when their traffic was first shifted."""
 
     def __enter__(self) -> Self:
@@ -257,7 +211,7 @@ class Stage:
     def _load_balancers(self) -> None:
         self.groups = {arn: network.TargetGroup(name) for arn, name in self.declared.target_groups.items()}
         self.fronts: dict[str, network.Front] = {}
-        self._addresses: dict[str, tuple[str, int, str | None]] = {}
+        self.addresses: dict[str, tuple[str, int, str | None]] = {}
         for service in self.declared.services.values():
             for traffic in service.ecs.get("loadBalancers", []):
                 self.groups[traffic["targetGroupArn"]].revision = self.account.live_before[service.name]
@@ -269,7 +223,7 @@ class Stage:
         for arn, at in self.declared.listeners.items():
             self.fronts[arn] = network.Front(arn, {at.target_group: 100}, self.groups)
             self.network.stand_in(self.fronts[arn], at.host, at.port, tls if at.tls else None)
-            self._addresses[arn] = (at.host, at.port, names.get(arn))
+            self.addresses[arn] = (at.host, at.port, names.get(arn))
 
     def _certified_name(self, host: str) -> str:
         """The name that the load balancer's certificate is for: what the stack says; ACM knows, the stack does not."""
@@ -293,7 +247,7 @@ class Stage:
     def _asked(self, question: Question) -> bool:
         agreed = self.step != REJECTED_APPROVAL and self._approve(question)
         if not agreed:
-            self._rejected.add(self.timeline.service)
+            self.rejected.add(self.timeline.service)
         return agreed
 
     def _invoked_by_rule(self, arn: str, event: Event) -> None:
@@ -329,12 +283,12 @@ class Stage:
                     group.healthy = False
         shifts = list(steps(str((service.group or {})["deploymentConfigName"])))
         if moment == f"{shifts[0][0]} % of the traffic":
-            self._held[service.name] = all(self.account.suspended(service).values())
+            self.held[service.name] = all(self.account.suspended(service).values())
         *_, last = shifts[:2]
         if moment != f"{last[0]} % of the traffic":
             return
         if self.step == ALARM:
-            name = _alarms(service)[0]
+            name = alarms_of(service)[0]
             self.codedeploy.alarms[name] = "ALARM"
             self.timeline.note("CloudWatch", f"the alarm {name} is raised{self._rings(name)}", trouble=True)
         if self.step == STOP:
@@ -358,13 +312,8 @@ class Stage:
     def release(self, service: Service, handoff: bytes | None) -> list[Check]:
         """Release one service and say how it ended."""
         self.timeline.begin(service.name)
-        before = _Before(
-            live=self.live(service),
-            suspended=self.account.suspended(service),
-            posted=len(self.network.posted),
-            faults=len(self.lambdas.faults),
-        )
-        self.timeline.note("ECS", f"{before.live} is live; {_flags(before.suspended)}, by a person")
+        before = standing(self, service)
+        self.timeline.note("ECS", f"{before.live} is live; {flags(before.suspended)}, by a person")
         ci = self._hand_over(service, handoff)
         events = self.bus.of_put(ci.put, ci.role)
         if not events:
@@ -378,12 +327,12 @@ class Stage:
             self.ecs.settle(service)
         if self.step == LOST_EVENT:
             held = self.account.suspended(service)
-            self._forgotten[service.name] = all(held.values())
-            self.timeline.note("Scaling guard", f"the deployment is over and scaling: {_flags(held)}", trouble=True)
+            self.forgotten[service.name] = all(held.values())
+            self.timeline.note("Scaling guard", f"the deployment is over and scaling: {flags(held)}", trouble=True)
             for rule in self.bus.scheduled():
                 self.timeline.wait(15 * 60)
                 self.bus.tick(rule)
-        return list(self._checks(service, before))
+        return list(checks(self, service, before))
 
     def _hand_over(self, service: Service, handoff: bytes | None) -> Ci:
         ci = Ci(self.account, service, self.timeline, last=self.step is not None)
@@ -399,134 +348,3 @@ class Stage:
         commit = hashlib.sha256(service.base.encode()).hexdigest()[:40]
         ci.hand_over(commit, platforms)
         return ci
-
-    # ------------------------------------------------------------ how it ended
-
-    def live(self, service: Service) -> str:
-        """The revision that serves: what the production listener answers, or what ECS runs."""
-        if service.group is None:
-            (primary,) = [d for d in self.account.emulated_service(service).deployments if d["status"] == "PRIMARY"]
-            return short(str(primary["taskDefinition"]))
-        pair = service.group["loadBalancerInfo"]["targetGroupPairInfo"]
-        arn = pair["prodTrafficRoute"]["listenerArns"][0]
-        answers = {self._get(arn) for _ in range(3)}
-        return ", ".join(sorted(answers))
-
-    def _get(self, arn: str) -> str:
-        """Ask a listener by its declared address."""
-        host, port, name = self._addresses[arn]
-        if name is None:
-            connection = http.client.HTTPConnection(host, port, timeout=5)
-        else:
-            context = ssl.create_default_context(cafile=str(self.lambdas.trusted))
-            context.check_hostname = False  # the load balancer's own name is never the certificate's
-            connection = http.client.HTTPSConnection(host, port, timeout=5, context=context)
-        try:
-            connection.request("GET", "/")
-            response = connection.getresponse()
-            body = response.read().decode().strip()
-            return body if response.status == 200 else f"{response.status} of {body}"  # noqa: PLR2004
-        finally:
-            connection.close()
-
-    def _checks(self, service: Service, before: _Before) -> Iterator[Check]:
-        execution = next((e for e in reversed(self.codepipeline.executions) if e.service is service), None)
-        if execution is None:
-            yield Check(
-                service=service.name, what="the hand-off starts the pipeline", ok=False, found="nothing started"
-            )
-            return
-        step = REJECTED_APPROVAL if service.name in self._rejected else self.step
-        back = step not in {None, LOST_EVENT}
-
-        def check(what: str, ok: bool, found: str) -> Check:
-            return Check(service=service.name, what=what, ok=ok, found=found)
-
-        state = "Failed" if back else "Succeeded"
-        said = f"{execution.state}{f' at {execution.failed_at}' if execution.failed_at else ''}"
-        yield check(f"the pipeline has {state.lower()}", execution.state == state, said)
-        live = self.live(service)
-        if back:
-            yield check("the version before is live", live == before.live, live)
-        else:
-            yield check("the new version is live, by digest", *self._released(execution, live))
-        suspended = self.account.suspended(service)
-        yield check("auto scaling is as it was before", suspended == before.suspended, _flags(suspended))
-        if service.name in self._held:
-            held = self._held[service.name]
-            yield check("auto scaling was suspended while traffic shifted", held, "suspended" if held else "it was not")
-        yield check("nothing is left half done", *self._left(service, execution))
-        yield check("people are told", *self._told(service, step, before))
-        faults = self.lambdas.faults[before.faults :]
-        yield check("no function failed by itself", not faults, "; ".join(faults) or "none did")
-        if self.step == LOST_EVENT:
-            taken = [e.text for e in self.timeline.entries if e.stage == "Scaling guard" and e.service == service.name]
-            restored = self._forgotten[service.name] and "restore" in taken[-1]
-            yield check("the sweep restored what the lost event left suspended", restored, taken[-1])
-
-    def _released(self, execution: Execution, live: str) -> tuple[bool, str]:
-        """Whether what runs is what the gate pinned."""
-        running = self.account.task_definition(live)
-        images = {c["name"]: c["image"].partition("@")[2] for c in running["containerDefinitions"]}
-        said = dict(p.split("=", 1) for p in execution.variables.get("Gate", {}).get("digests", "").split(", ") if p)
-        return images == said and bool(said), f"{live}: " + ", ".join(f"{n}@{d[:14]}…" for n, d in images.items())
-
-    def _left(self, service: Service, execution: Execution) -> tuple[bool, str]:
-        left = []
-        record = self.account.emulated_service(service)
-        if service.blue_green:
-            sets = [short(t.task_definition) for t in record.task_sets]
-            left += [f"task sets of {', '.join(sets)}"] if len(sets) != 1 else []
-            running = [d.id for d in self.codedeploy.deployments.values() if d.status not in _ENDED]
-            left += [f"deployments {', '.join(running)}"] if running else []
-        else:
-            states = [d["rolloutState"] for d in record.deployments if d["status"] == "PRIMARY"]
-            left += [f"a rollout that is {', '.join(states)}"] if states != ["COMPLETED"] else []
-        names = [p["Name"] for p in self.account.client("ssm").describe_parameters()["Parameters"]]
-        left += [f"the record {name}" for name in names if "scaling-guard" in name]
-        if execution.failed_at.startswith("Verify") and self._stored(execution, "Release"):
-            left.append("a Release artifact of a refused release")
-        return not left, "; ".join(left) or "nothing"
-
-    def _stored(self, execution: Execution, artifact: str) -> bool:
-        bucket, key = execution.artifacts[artifact]
-        return "Contents" in self.account.client("s3").list_objects_v2(Bucket=bucket, Prefix=key)
-
-    def _told(self, service: Service, step: str | None, before: _Before) -> tuple[bool, str]:
-        """Whether every declared channel got every message that this release owes, with the channel's own token."""
-        if not self.channels:
-            return True, "the stack names no channel"
-        posted = self.network.posted[before.posted :]
-        missing = []
-        for kind, room, token in self.channels:
-            own = [
-                p.text
-                for p in posted
-                if (p.kind, p.room, p.token) == (kind, room, token) or (not token and p.room == room)
-            ]
-            missing += [f"{kind} {room}: {t}" for t in self._owed(service, step) if not any(t in text for text in own)]
-        count = f"{len(posted)} messages to {len(self.channels)} channels"
-        return not missing, count if not missing else f"{count}; missing are {', '.join(missing)}"
-
-    def _owed(self, service: Service, step: str | None) -> list[str]:
-        approval = ["waiting for approval"] if service.pipeline.approves() else []
-        rollback = ["rolling back", "rolled back"] if service.blue_green else []
-        failed = "release failed at Deploy/Deploy"
-        owed = {
-            None: [*approval, "deployed"],
-            LOST_EVENT: [*approval, "deployed"],
-            BAD_IMAGE: ["release failed at Verify/Gate"],
-            REJECTED_APPROVAL: [*approval, "approval rejected"],
-            FAILED_SMOKE_TEST: [*approval, *(["deployment failed"] if rollback else []), *rollback, failed],
-            ALARM: [*approval, "deployment stopped", *rollback, failed],
-            STOP: [*approval, "deployment stopped", *rollback, failed],
-        }
-        return ["release started", *owed[step]]
-
-
-_ENDED: Final = frozenset({"Succeeded", "Failed", "Stopped"})
-
-
-def _flags(suspended: Mapping[str, bool]) -> str:
-    held = [name for name, value in suspended.items() if value]
-    return f"suspended: {', '.join(held)}" if held else "nothing is suspended"

@@ -9,7 +9,8 @@ import pytest
 
 from rehearsal.release.ci import HandoffFailedError
 from rehearsal.release.reasons import REASONS, explained, stale, unexplained
-from rehearsal.release.release import STEPS, Outcome, StepError, rehearse_release
+from rehearsal.release.release import Outcome, rehearse_release
+from rehearsal.release.steps import STEPS, StepError
 from tests.rehearsal.release.changed import changed, not_allowing, resource, without
 from tests.rehearsed import STACKS, named, rehearsed
 
