@@ -102,7 +102,8 @@ for service in stack.services:
             "ciRoleArns": {c: own.role_arn(f"ci-{c}") for c in ci.roles},
             "pipeline": pipelines[name].url,
             "service": running.url,
-            "loadBalancer": balancer.url if balancer is not None else None,
+            "url": balancer.url if balancer is not None else None,
+            "loadBalancer": balancer.dns_name if balancer is not None else None,
         },
     )
 
@@ -115,4 +116,4 @@ told = stack.notifications
 if told.slack or told.chatwork:
     Notifier("notify", NotifierArgs(names=names, notifications=told, log_retention_days=stack.log_retention_days), here)
 if told.chatbot is not None:
-    Chatbot("chatbot", ChatbotArgs(names=names, chatbot=told.chatbot, pipelines=pipelines), here)
+    Chatbot("chatbot", ChatbotArgs(names=names, chatbot=told.chatbot, pipelines=pipelines, alarms=topics.alarms), here)

@@ -60,6 +60,8 @@ def github_subjects(environment: str, ci: settings.Ci, github: settings.ServiceG
     forms = [f"repo:{owner}/{repository}"]
     if github.owner_id is not None:
         forms.append(f"repo:{owner}@{github.owner_id}/{repository}@{github.repository_id}")
+    if ci.release_from == "environment":
+        return [f"{form}:environment:{environment}" for form in forms]
     return [f"{form}:ref:{ref}" for form in forms for ref in _refs(environment, ci)]
 
 

@@ -12,6 +12,7 @@ from components.naming import ServiceNames
 from components.network import Network
 
 _TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-2021-06"
+_REGISTERED_BY_ECS = 80  # ECS registers each task with its container's port; a change here would replace the group
 _IGNORE_TRAFFIC = ["defaultActions"]  # CodeDeploy moves the listeners between blue and green
 
 
@@ -71,7 +72,7 @@ class LoadBalancer(pulumi.ComponentResource):
             subnets=args.network.private_subnet_ids if internal else args.network.public_subnet_ids,
             drop_invalid_header_fields=True,
             enable_deletion_protection=args.shared.deletion_protection,
-            opts=child,
+            opts=pulumi.ResourceOptions(parent=self, protect=args.stack.production),
         )
         self.blue = self._target_group("blue")
         secure = args.shared.certificate_arn is not None
@@ -90,8 +91,9 @@ class LoadBalancer(pulumi.ComponentResource):
             self.listeners.append(self.test_listener)
             self._admit("test", args.shared.test_port, args.shared.test_cidrs)
         scheme = "https" if secure else "http"
-        self.url = pulumi.Output.concat(scheme, "://", self.load_balancer.dns_name)
-        self.test_url = pulumi.Output.concat(self.url, f":{args.shared.test_port}")
+        self.dns_name = self.load_balancer.dns_name
+        self.url = pulumi.Output.concat(scheme, "://", args.traffic.host_name or self.dns_name)
+        self.test_url = pulumi.Output.concat(scheme, "://", self.dns_name, f":{args.shared.test_port}")
         self.register_outputs({"url": self.url})
 
     def target_groups(self) -> list[aws.lb.TargetGroup]:
@@ -105,7 +107,7 @@ class LoadBalancer(pulumi.ComponentResource):
             name=self._args.names.target_group(colour),
             target_type="ip",
             protocol="HTTP",
-            port=traffic.port,
+            port=_REGISTERED_BY_ECS,
             vpc_id=self._args.network.vpc_id,
             deregistration_delay=traffic.deregistration_delay_seconds,
             health_check={

@@ -185,13 +185,14 @@ class ServiceNames:
         """EventBridge rule that starts the pipeline."""
         return f"{self.base}-handoff"
 
-    def limited(self) -> Iterator[tuple[str, str, int]]:
+    def limited(self, *, balanced: bool) -> Iterator[tuple[str, str, int]]:
         """(kind, name, most characters AWS allows) of the names that a long service name breaks first.
 
         Sources: API references of Elastic Load Balancing (CreateLoadBalancer, CreateTargetGroup: 32),
         IAM (CreateRole: 64), Lambda (CreateFunction: 64), EventBridge (PutRule: 64).
         """
-        yield "target group", self.target_group("green"), 32
-        yield "IAM role", self.role("ci-circleci"), 64
+        if balanced:
+            yield "target group", self.target_group("green"), 32
+        yield "IAM role", self.role("source-action"), 64
         yield "Lambda function", self.function("gate"), 64
         yield "EventBridge rule", self.rule, 64

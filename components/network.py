@@ -53,7 +53,7 @@ class Network(pulumi.ComponentResource):
 
         self.vpc_id = vpc_id
         self.private_subnet_ids = subnets(tags.private_subnet_tags)
-        self.public_subnet_ids = subnets(tags.public_subnet_tags)
+        self.public_subnet_ids = subnets(tags.public_subnet_tags) if tags.public_subnet_tags else ()
 
     def _create(self, name: str, names: Names, create: settings.CreateNetwork) -> None:
         import pulumi_awsx as awsx  # noqa: PLC0415  (a second's import that only a created VPC is worth)

@@ -123,11 +123,12 @@ def notifier_statements(names: Names, notifications: settings.Notifications) -> 
 
 @dataclass(frozen=True, kw_only=True)
 class ChatbotArgs:
-    """`Chatbot`'s arguments: the channel, and the pipelines that speak in it by service name."""
+    """`Chatbot`'s arguments: the channel, and what speaks in it: pipelines by service name, the topic of the alarms."""
 
     names: Names
     chatbot: settings.Chatbot
     pipelines: dict[str, Pipeline]
+    alarms: aws.sns.Topic
 
 
 class Chatbot(pulumi.ComponentResource):
@@ -169,7 +170,7 @@ class Chatbot(pulumi.ComponentResource):
             iam_role_arn=role.arn,
             slack_team_id=args.chatbot.workspace_id,
             slack_channel_id=args.chatbot.channel_id,
-            sns_topic_arns=[topic.arn],
+            sns_topic_arns=[topic.arn, args.alarms.arn],
             guardrail_policy_arns=[f"arn:{names.partition}:iam::aws:policy/AWSDenyAll"],
             opts=child,
         )

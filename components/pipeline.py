@@ -244,17 +244,22 @@ def _artifacts(names: ServiceNames, *actions: str) -> iam.Statement:
 
 
 def source_statements(names: ServiceNames) -> tuple[iam.Statement, ...]:
-    """Reading the two sources (CodePipeline user guide, "Amazon S3 source action reference")."""
+    """Reading the two sources (CodePipeline user guide, "Service role permissions: S3 source action")."""
     buckets = [names.stack.bucket_arn(b) for b in (names.stack.handoff_bucket, names.stack.template_bucket)]
     return (
         iam.Statement(
             sid="ReadItsSources",
-            actions=("s3:GetObject", "s3:GetObjectVersion"),
+            actions=(
+                "s3:GetObject",
+                "s3:GetObjectTagging",
+                "s3:GetObjectVersion",
+                "s3:GetObjectVersionTagging",
+            ),
             resources=(f"{buckets[0]}/{names.handoff_key}", f"{buckets[1]}/{names.template_key}"),
         ),
         iam.Statement(
             sid="SeeThatTheSourcesAreVersioned",
-            actions=("s3:GetBucketVersioning", "s3:GetBucketLocation"),
+            actions=("s3:GetBucketAcl", "s3:GetBucketLocation", "s3:GetBucketVersioning"),
             resources=tuple(buckets),
         ),
         _artifacts(names, "s3:PutObject"),

@@ -32,9 +32,15 @@ def read_statements(
     """
     wanted = list(secrets)
     parameters = sorted({names.arn("ssm", f"parameter{s.ssm}") for s in wanted if s.ssm is not None})
-    # The six characters that end a secret's ARN are Secrets Manager's own; six ? match no longer name.
+    # Secrets Manager ends an ARN by a hyphen and six characters of its own; six ? match no longer name. Asked by the
+    # ARN without them, as tasks do, it is the shorter one that has to be allowed (aws/aws-cdk issue 18555).
     stored = sorted(
-        {names.arn("secretsmanager", f"secret:{s.secrets_manager}-??????") for s in wanted if s.secrets_manager}
+        {
+            names.arn("secretsmanager", f"secret:{s.secrets_manager}{end}")
+            for s in wanted
+            if s.secrets_manager
+            for end in ("", "-??????")
+        }
     )
     out = []
     if parameters:

@@ -205,8 +205,11 @@ class Service(pulumi.ComponentResource):
             propagate_tags="SERVICE",
             enable_ecs_managed_tags=True,
             wait_for_steady_state=False,
+            # The provider refuses another capacity provider strategy without it; CodeDeploy's services never take it.
+            force_new_deployment=None if blue_green else True,
             opts=pulumi.ResourceOptions(
                 parent=self,
+                protect=args.stack.production,  # a service made anew would serve the stand-in
                 depends_on=[
                     *(args.balancer.listeners if args.balancer is not None else ()),
                     *([args.alarms] if args.alarms is not None else ()),

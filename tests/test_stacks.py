@@ -86,7 +86,8 @@ def test_a_person_finds_what_they_need_next(stack):
         assert exported["ciRoleArns"]["github"].endswith(f":role/{stack}-{service}-ci-github")
         assert f"/pipelines/{stack}-{service}/" in exported["pipeline"]
         assert f"/services/{stack}-{service}?" in exported["service"]
-    assert run.exports["api"]["loadBalancer"].startswith("http")
+    assert run.exports["api"]["url"].startswith("http")
+    assert run.exports["api"]["loadBalancer"].endswith(".elb.amazonaws.com")
     assert run.exports["worker"]["loadBalancer"] is None
 
 

@@ -29,7 +29,7 @@ _MIN_SUBNETS = 2
 class CreateNetwork(Part):
     """A VPC that this stack makes (awsx): public subnets for the load balancers, private ones for the tasks."""
 
-    cidr: Cidr = "10.0.0.0/16"
+    cidr: Annotated[Cidr, text(r".*/(1[6-9]|2[0-8])", "an IPv4 range from /16 to /28")] = "10.0.0.0/16"
     """Address range of the VPC."""
     zones: int = Field(default=2, ge=2, le=4)
     """Availability zones, each with a public and a private subnet."""
@@ -44,8 +44,8 @@ class LookUpNetwork(Part):
     """Tags that exactly one VPC of the region has."""
     private_subnet_tags: dict[str, str] = Field(min_length=1)
     """Tags of the tasks' subnets in that VPC."""
-    public_subnet_tags: dict[str, str] = Field(min_length=1)
-    """Tags of the internet-facing load balancers' subnets in that VPC."""
+    public_subnet_tags: dict[str, str] = Field(default_factory=dict)
+    """Tags of the internet-facing load balancers' subnets in that VPC; needed for those only."""
 
 
 class ExistingNetwork(Part):
@@ -55,13 +55,13 @@ class ExistingNetwork(Part):
     """The VPC."""
     private_subnet_ids: tuple[SubnetId, ...]
     """Subnets of the tasks, in two availability zones or more."""
-    public_subnet_ids: tuple[SubnetId, ...]
-    """Subnets of internet-facing load balancers, in two availability zones or more."""
+    public_subnet_ids: tuple[SubnetId, ...] = ()
+    """Subnets of internet-facing load balancers, in two availability zones or more; needed for those only."""
 
     def contradictions(self) -> Iterable[Contradiction]:
         """A load balancer needs two zones."""
         for key, ids in (("privateSubnetIds", self.private_subnet_ids), ("publicSubnetIds", self.public_subnet_ids)):
-            if len(set(ids)) < _MIN_SUBNETS:
+            if len(set(ids)) < _MIN_SUBNETS and (ids or key == "privateSubnetIds"):
                 yield key, list(ids), "two different subnets or more, in two availability zones"
 
 
@@ -158,9 +158,23 @@ class Alarms(Part):
 class Secret(Part):
     """A secret by its name, read when it is needed; its value is never in a stack file."""
 
-    ssm: Annotated[str, text(r"/[A-Za-z0-9._/-]+", "a parameter name that begins with /")] | None = None
+    ssm: (
+        Annotated[
+            str, text(r"/(?!aws/|ssm/)[A-Za-z0-9._/-]+", "a parameter name that begins with /, not /aws/ or /ssm/")
+        ]
+        | None
+    ) = None
     """SSM SecureString parameter."""
-    secrets_manager: Annotated[str, text(r"[A-Za-z0-9/_+=.@-]+", "a secret's name, not its ARN")] | None = None
+    secrets_manager: (
+        Annotated[
+            str,
+            text(
+                r"(?!.*-[A-Za-z0-9]{6}$)[A-Za-z0-9/_+=.@-]+",
+                "a secret's name, not its ARN, that does not end in a hyphen and six characters as an ARN does",
+            ),
+        ]
+        | None
+    ) = None
     """Secrets Manager secret."""
     json_key: Annotated[str, text(r"[A-Za-z0-9_.-]+", "one key of the secret's JSON")] | None = None
     """Key of the secret's JSON value; Secrets Manager only."""
@@ -244,8 +258,9 @@ class CircleCi(Part):
 class Ci(Part):
     """Which CI may hand over releases, and from where in a repository."""
 
-    release_from: Literal["branch", "tag"] = "branch"
-    """branch: the branch that has the environment's name; tag: semantic-version tags (v1.2.3)."""
+    release_from: Literal["branch", "tag", "environment"] = "branch"
+    """branch: the branch that has the environment's name; tag: tags of the form v1.2.3; environment: jobs of the
+    GitHub environment of that name, whose protection rules then decide."""
     github: GitHub | None = None
     """GitHub Actions."""
     circleci: CircleCi | None = None

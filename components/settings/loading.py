@@ -25,6 +25,9 @@ class SettingsError(Exception):
         super().__init__("\n".join([f"{head}; nothing was changed:", *(f"  {p}" for p in problems)]))
 
 
+_NO_ACCOUNT = "0" * 12
+
+
 def stack_config() -> dict[str, str]:
     """The stack's own config as Pulumi passes it on, keys without the project's name."""
     prefix = f"{pulumi.get_project()}:"
@@ -36,15 +39,15 @@ def load(values: Mapping[str, object]) -> Settings:
 
     Args:
         values: config keys without the project's name, to values as YAML has them, or as Pulumi passes them on: text,
-            with JSON for lists and objects. `${environment}` in any text becomes the environment's name.
+            with JSON for lists and objects. `${environment}`, `${account}` and `${region}` in any text become the
+            stack's own.
 
     Raises:
         SettingsError: with one line for every problem.
     """
     parsed = {key: _parsed(value) for key, value in values.items()}
-    environment = parsed.get("environment")
     try:
-        return Settings.model_validate(_substituted(parsed, environment) if isinstance(environment, str) else parsed)
+        return Settings.model_validate(_substituted(parsed, _own(parsed)))
     except ValidationError as error:
         raise SettingsError(list(dict.fromkeys(_messages(error, parsed)))) from None
 
@@ -58,13 +61,26 @@ def _parsed(value: object) -> object:
     return value
 
 
-def _substituted(value: object, environment: str) -> Any:
+def _own(values: Mapping[str, object]) -> dict[str, str]:
+    """What any text of a stack file may refer to. A wrong account is one problem, not one of every ARN too."""
+    account = str(values.get("account"))
+    own = {
+        "${environment}": values.get("environment"),
+        "${account}": account if account.isdigit() and len(account) == len(_NO_ACCOUNT) else _NO_ACCOUNT,
+        "${region}": values.get("region", Settings.model_fields["region"].default),
+    }
+    return {placeholder: value for placeholder, value in own.items() if isinstance(value, str)}
+
+
+def _substituted(value: object, own: Mapping[str, str]) -> Any:
     if isinstance(value, str):
-        return value.replace("${environment}", environment)
+        for placeholder, text in own.items():
+            value = value.replace(placeholder, text)
+        return value
     if isinstance(value, Mapping):
-        return {k: _substituted(v, environment) for k, v in value.items()}
+        return {k: _substituted(v, own) for k, v in value.items()}
     if isinstance(value, list):
-        return [_substituted(v, environment) for v in value]
+        return [_substituted(v, own) for v in value]
     return value
 
 

@@ -188,7 +188,8 @@ class Container(Part):
     readonly_root_filesystem: bool = True
     """Whether the container's own files are read-only."""
     writable_paths: tuple[Path, ...] = ()
-    """Directories that are writable all the same: empty at the start, gone with the task."""
+    """Directories that are writable all the same: empty at the start, gone with the task. They are root's, unless the
+    image has a VOLUME there and gives it to its user."""
     stop_timeout_seconds: int = Field(default=30, ge=2, le=120)
     """Seconds between SIGTERM and SIGKILL; a Spot task has two minutes."""
     health_check: ContainerHealthCheck | None = None
@@ -317,6 +318,8 @@ class Service(Part):
         yield from self._traffic_contradictions()
 
     def _traffic_contradictions(self) -> Iterable[Contradiction]:
+        if self.strategy == "rolling" and self.hooks != Hooks():
+            yield "hooks", "set beside strategy rolling", "only beside blue-green, whose deployments have a life cycle"
         balancer = self.load_balancer
         if balancer is None:
             if self.strategy == "blue-green":

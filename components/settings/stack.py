@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Literal
 
@@ -33,6 +34,7 @@ from components.settings.values import (
     text,
 )
 
+_TRAIL_OF_A_STACK = re.compile(r"[a-z][a-z0-9]*-ecs-release")
 _ON_DEMAND = "a FARGATE item with a base of 1 or more: Spot has no fallback, and this environment is production"
 
 
@@ -74,7 +76,7 @@ class Settings(Part):
     )
     """Image with Python 3 that a service runs until its first release."""
     network: Network
-    """Where tasks and load balancers stand."""
+    """Where tasks and load balancers stand: lookUp, existing or create."""
     load_balancer: LoadBalancer = LoadBalancer()
     """What the load balancers of all services share."""
     capacity: tuple[Capacity, ...]
@@ -88,7 +90,7 @@ class Settings(Part):
     ci: Ci
     """Which CI may hand over, and from where in a repository."""
     services: tuple[Service, ...] = Field(min_length=1)
-    """The services of the stack."""
+    """The services of the stack, a list of objects that each have a name."""
 
     @property
     def names(self) -> Names:
@@ -111,7 +113,7 @@ class Settings(Part):
                 "ranges of your networks: the load balancers are internal",
             )
         for service in self.services:
-            for key, found, allowed in self._service_contradictions(service):
+            for key, found, allowed in (*self._service_contradictions(service), *self._name_contradictions(service)):
                 yield f"services[{service.name}].{key}".rstrip("."), found, allowed
 
     def _reachability_contradictions(self) -> Iterable[Contradiction]:
@@ -124,14 +126,45 @@ class Settings(Part):
                 self.stand_in_image,
                 f"an image of {own_registry}{self.region}.amazonaws.com: with egress endpoints nothing else is reached",
             )
+        certificate = self.load_balancer.certificate_arn
+        if certificate is not None and f":{self.region}:{self.account}:" not in certificate:
+            yield "loadBalancer.certificateArn", certificate, f"a certificate of {self.account} in {self.region}"
+        if _TRAIL_OF_A_STACK.fullmatch(self.trail):
+            yield (
+                "trail",
+                self.trail,
+                "create, or a trail of your own: a stack's trail sees that stack's hand-offs alone",
+            )
         if self.load_balancer.exposure == "internal":
             return
+        looked_up, existing = self.network.look_up, self.network.existing
+        if looked_up is not None and not looked_up.public_subnet_tags:
+            yield "network.lookUp.publicSubnetTags", {}, "the tags of the internet-facing load balancers' subnets"
+        if existing is not None and not existing.public_subnet_ids:
+            yield "network.existing.publicSubnetIds", [], "the internet-facing load balancers' subnets"
+        if isolated and any(s.strategy == "blue-green" for s in self.services):
+            yield "loadBalancer.exposure", "internet-facing", "internal: with egress endpoints no smoke test gets out"
         if any(s.strategy == "blue-green" for s in self.services) and not self.load_balancer.test_cidrs:
             yield (
                 "loadBalancer.testCidrs",
                 [],
                 "the addresses of your NAT gateways, from which the smoke test reaches a public load balancer",
             )
+
+    def _name_contradictions(self, service: Service) -> Iterable[Contradiction]:
+        for hook, function in (
+            ("hooks.beforeInstall", service.hooks.before_install),
+            ("hooks.afterAllowTraffic", service.hooks.after_allow_traffic),
+        ):
+            if function is not None and f":{self.region}:{self.account}:" not in function:
+                yield hook, function, f"a function of {self.account} in {self.region}: CodeDeploy calls no other"
+        for kind, name, most in self.names.service(service.name).limited(balanced=service.load_balancer is not None):
+            if len(name) > most:
+                yield (
+                    "name",
+                    service.name,
+                    (f"a shorter name: the {kind} would be {name}, {len(name)} characters, and AWS allows {most}"),
+                )
 
     def _service_contradictions(self, service: Service) -> Iterable[Contradiction]:
         if self.production and _spot_only(service.capacity or ()):
@@ -142,13 +175,8 @@ class Settings(Part):
                 "blue-green under executionMode PARALLEL",
                 ("executionMode SUPERSEDED or QUEUED: a deployment group runs one deployment at a time"),
             )
-        for kind, name, most in self.names.service(service.name).limited():
-            if len(name) > most:
-                yield (
-                    "name",
-                    service.name,
-                    (f"a shorter name: the {kind} would be {name}, {len(name)} characters, and AWS allows {most}"),
-                )
+        if self.ci.release_from == "environment" and service.ci.circleci is not None:
+            yield "ci.circleci", "beside releaseFrom environment", "github alone, or releaseFrom branch or tag"
         if self.load_balancer.certificate_arn and service.strategy == "blue-green":
             balancer = service.load_balancer
             if balancer is not None and balancer.host_name is None:

@@ -5,6 +5,9 @@ import string
 
 import pytest
 
+from components import settings
+from components.ci_identity import github_subjects
+from tests.components.test_settings import stack_file
 from tests.rehearsed import ACCOUNTS, STACKS, granted, named, rehearsed, role, services_with, statements, trust
 
 GITHUB = "token.actions.githubusercontent.com"
@@ -259,3 +262,15 @@ def test_a_service_that_only_circleci_hands_over_has_no_role_for_github():
 
     names = {r.inputs["name"] for r in run.all("aws:iam/role:Role") if "-worker-ci-" in r.inputs["name"]}
     assert names == {"dev-worker-ci-circleci"}
+
+
+def test_a_github_environment_may_stand_for_the_ref():
+    stack = settings.load(
+        {
+            **stack_file("prod"),
+            "ci": {"releaseFrom": "environment", "github": {}},
+            "services": [{**s, "ci": {"github": {"repository": "acme/api"}}} for s in stack_file("prod")["services"]],
+        }
+    )
+
+    assert github_subjects("prod", stack.ci, stack.services[0].ci.github) == ["repo:acme/api:environment:prod"]

@@ -47,7 +47,7 @@ def test_with_a_certificate_production_and_test_traffic_are_encrypted_and_port_8
     [action] = found[80].inputs["defaultActions"]
     assert action["type"] == "redirect"
     assert (action["redirect"]["protocol"], action["redirect"]["port"]) == ("HTTPS", "443")
-    assert run.exports["api"]["loadBalancer"].startswith("https://")
+    assert run.exports["api"]["url"] == "https://api.example.com"
 
 
 def test_without_a_certificate_they_speak_http():
@@ -57,7 +57,7 @@ def test_without_a_certificate_they_speak_http():
 
     assert {port: listener.inputs["protocol"] for port, listener in found.items()} == {80: "HTTP", 8443: "HTTP"}
     assert not [x for x in found.values() if "certificateArn" in x.inputs or "sslPolicy" in x.inputs]
-    assert run.exports["api"]["loadBalancer"].startswith("http://")
+    assert run.exports["api"]["url"].startswith("http://")
 
 
 @pytest.mark.parametrize(("stack", "production"), [("dev", 80), ("prod", 443)])
@@ -87,7 +87,7 @@ def test_blue_and_green_differ_in_their_names_only():
 
     assert (blue.pop("name"), green.pop("name")) == ("prod-api-blue", "prod-api-green")
     assert blue == green
-    assert (blue["targetType"], blue["port"], blue["healthCheck"]["path"]) == ("ip", 8080, "/healthz")
+    assert (blue["targetType"], blue["port"], blue["healthCheck"]["path"]) == ("ip", 80, "/healthz")
 
 
 def test_everybody_reaches_production_and_few_the_test_listener():

@@ -67,14 +67,20 @@ def test_a_created_network_has_the_way_out_that_was_chosen(egress, gateways, sub
     assert (vpc["cidrBlock"], vpc["numberOfAvailabilityZones"]) == ("10.20.0.0/16", 3)
 
 
-@pytest.mark.parametrize(("egress", "kind"), [("nat", "private"), ("single-nat", "private"), ("endpoints", "isolated")])
-def test_tasks_of_a_created_network_stand_in_its_private_subnets_and_balancers_in_public_ones(egress, kind):
+@pytest.mark.parametrize("egress", ["nat", "single-nat"])
+def test_tasks_of_a_created_network_stand_in_its_private_subnets_and_balancers_in_public_ones(egress):
     run = created(egress, "prod")
     vpc = run.one(VPC).outputs
 
-    assert tasks_in(run) == {tuple(vpc[f"{kind}SubnetIds"])}
+    assert tasks_in(run) == {tuple(vpc["privateSubnetIds"])}
     assert run.one(BALANCER).inputs["subnets"] == vpc["publicSubnetIds"]
     assert {g.inputs["vpcId"] for g in run.all(GROUP)} == {vpc["vpcId"]}
+
+
+def test_tasks_without_a_way_out_stand_in_isolated_subnets():
+    run = created("endpoints")
+
+    assert tasks_in(run) == {tuple(run.one(VPC).outputs["isolatedSubnetIds"])}
 
 
 def test_without_a_way_out_endpoints_serve_what_tasks_and_the_smoke_test_call():

@@ -55,7 +55,7 @@ def test_it_reads_its_own_tokens_and_no_other_secret():
     resources = {a: s["Resource"] for s in granted(rehearsed("prod"), "prod-notify").values() for a in s["Action"]}
 
     assert resources["secretsmanager:GetSecretValue"] == [
-        f"arn:aws:secretsmanager:{REGION}:222222222222:secret:prod/release/slack-??????"
+        f"arn:aws:secretsmanager:{REGION}:222222222222:secret:prod/release/slack{end}" for end in ("", "-??????")
     ]
     assert resources["ssm:GetParameter"] == [f"arn:aws:ssm:{REGION}:222222222222:parameter/prod/release/chatwork"]
 
@@ -89,7 +89,9 @@ def test_chatbot_speaks_of_every_pipeline_and_can_do_nothing_in_the_account():
     pipelines = {p.outputs["arn"] for p in run.all("aws:codepipeline/pipeline:Pipeline")}
     rules = run.all("aws:codestarnotifications/notificationRule:NotificationRule")
     assert {r.inputs["resource"] for r in rules} == pipelines
-    assert channel["snsTopicArns"] == [named(run, "aws:sns/topic:Topic", "dev-releases").outputs["arn"]]
+    assert channel["snsTopicArns"] == [
+        named(run, "aws:sns/topic:Topic", name).outputs["arn"] for name in ("dev-releases", "dev-alarms")
+    ]
 
 
 def test_only_notification_rules_of_this_account_speak_in_chatbot_s_topic():

@@ -182,7 +182,7 @@ def test_ecs_reads_this_service_s_images_logs_and_secrets_and_no_others(stack):
         "logs:PutLogEvents": [f"{logs}:log-group:/ecs/{stack}/api:*"],
         "ssm:GetParameters": [f"arn:aws:ssm:{REGION}:{account}:parameter/{stack}/api/database-url"],
         "secretsmanager:GetSecretValue": [
-            f"arn:aws:secretsmanager:{REGION}:{account}:secret:{stack}/api/session-??????"
+            f"arn:aws:secretsmanager:{REGION}:{account}:secret:{stack}/api/session{end}" for end in ("", "-??????")
         ],
     }
 

@@ -116,6 +116,38 @@ WRONG = {
     "a channel without a token": (
         ("notifications", "slack", 0, "token"), DELETE, "notifications.slack[0]: found channel without token", "both",
     ),
+    "an internet-facing load balancer without a way out": (
+        ("network",), {"create": {"egress": "endpoints"}}, "loadBalancer.exposure: found", "no smoke test gets out",
+    ),
+    "a certificate of another account": (
+        ("loadBalancer", "certificateArn"), "arn:aws:acm:us-east-1:999999999999:certificate/0-1",
+        "loadBalancer.certificateArn: found", "a certificate of 222222222222 in ap-northeast-1",
+    ),
+    "another stack's trail": (("trail",), "dev-ecs-release", 'ecs-release:trail: found "dev-ecs-release"', "alone"),
+    "a network larger than AWS makes": (
+        ("network",), {"create": {"cidr": "10.0.0.0/8"}}, "network.create.cidr: found", "from /16 to /28",
+    ),
+    "a hook in another region": (
+        (*API, "hooks"), {"beforeInstall": "arn:aws:lambda:us-east-1:222222222222:function:migrate"},
+        "services[api].hooks.beforeInstall: found", "CodeDeploy calls no other",
+    ),
+    "hooks of a rolling service": (
+        (*WORKER, "hooks"), {"beforeInstall": "arn:aws:lambda:ap-northeast-1:222222222222:function:migrate"},
+        "services[worker].hooks: found set beside strategy rolling", "only beside blue-green",
+    ),
+    "a reserved parameter": (
+        (*APP, "secrets", "DATABASE_URL", "ssm"), "/aws/x", "secrets.DATABASE_URL.ssm: found", "not /aws/",
+    ),
+    "a secret whose name ends as ARNs do": (
+        (*APP, "secrets", "SESSION_KEY", "secretsManager"), "dev/api-secret", "SESSION_KEY.secretsManager: found",
+        "a hyphen and six characters",
+    ),
+    "CircleCI beside a GitHub environment": (
+        ("ci", "releaseFrom"), "environment", "services[api].ci.circleci: found beside", "github alone",
+    ),
+    "no public subnets for a public load balancer": (
+        ("network", "lookUp", "publicSubnetTags"), {}, "network.lookUp.publicSubnetTags: found {}", "internet-facing",
+    ),
     "a minimum above the maximum": ((*API, "min"), 21, "services[api].min: found 21", "at most max (20)"),
     "a desired count outside": ((*API, "desired"), 1, "services[api].desired: found 1", "between min (4) and max (20)"),
     "memory Fargate does not offer": ((*API, "memory"), 512, "services[api].memory: found 512", "for cpu 1024: 2048"),
@@ -222,6 +254,14 @@ def test_the_environment_is_put_into_every_text_that_names_it():
     app = loaded.services[0].containers[1]
     assert app.secrets["DATABASE_URL"].ssm == "/dev1/api/database-url"
     assert app.environment["TABLE"] == "dev1-orders"
+
+
+def test_a_placeholder_stands_for_the_stacks_own_account_and_region():
+    loaded = settings.load(stack_file("prod"))
+
+    assert loaded.services[0].permissions[0].resources == (
+        "arn:aws:dynamodb:ap-northeast-1:222222222222:table/prod-orders",
+    )
 
 
 def test_settings_never_change_once_loaded():

@@ -81,6 +81,11 @@ def _extras(identity: Identity, inventory: Inventory) -> Iterable[Permission]:
 # ---------------------------------------------------------------- pipelines
 
 
+#: CodePipeline user guide, "Service role permissions: S3 source action".
+_READ_SOURCE: Final = ("s3:getobject", "s3:getobjectversion", "s3:getobjecttagging", "s3:getobjectversiontagging")
+_KNOW_BUCKET: Final = ("s3:getbucketacl", "s3:getbucketlocation", "s3:getbucketversioning")
+
+
 def _for_pipeline(identity: Identity, inventory: Inventory) -> Iterator[Permission]:
     """What the pipeline does itself, or the actions whose role this is.
 
@@ -131,8 +136,8 @@ def _action(action: Mapping[str, Any], identity: Identity, inventory: Inventory)
     if provider == "S3" and action.get("category") == "Source":
         bucket = f"arn:{role.partition}:s3:::{said.get('S3Bucket', '')}"
         objects = (f"{bucket}/{said.get('S3ObjectKey', '')}",)
-        yield Permission(actions=("s3:getobject", "s3:getobjectversion", "s3:getobjecttagging"), resources=objects)
-        yield Permission(actions=("s3:getbucketversioning", "s3:getbucketlocation"), resources=(bucket,))
+        yield Permission(actions=_READ_SOURCE, resources=objects)
+        yield Permission(actions=_KNOW_BUCKET, resources=(bucket,))
     elif provider == "ECR":
         repository = _arn(role, "ecr", f"repository/{said.get('RepositoryName', '')}")
         yield Permission(actions=("ecr:describeimages",), resources=(repository,))
