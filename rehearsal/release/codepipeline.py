@@ -153,6 +153,11 @@ class CodePipeline:
         s3, given = self._account.client("s3", role), action.configuration
         place = {"Bucket": given["S3Bucket"], "Key": given["S3ObjectKey"]}
         s3.get_bucket_location(Bucket=place["Bucket"])
+        # What the action asks besides (CodePipeline user guide, "Service role permissions: S3 source action").
+        arn = f"arn:aws:s3:::{place['Bucket']}"
+        self._account.played(role, "s3:GetBucketAcl", arn)
+        for call in ("GetObjectTagging", "GetObjectVersionTagging"):
+            self._account.played(role, f"s3:{call}", f"{arn}/{place['Key']}")
         if s3.get_bucket_versioning(Bucket=place["Bucket"]).get("Status") != "Enabled":
             raise _FailedError(f"The bucket {place['Bucket']} is not versioned.")
         version = execution.overrides.get(action.name) or str(s3.head_object(**place)["VersionId"])

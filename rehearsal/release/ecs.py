@@ -68,8 +68,8 @@ class Ecs:
         if parts[2] == "ssm":
             self._account.played(role, "ssm:GetParameters", value_from)
         else:
-            # Without the six characters at its end the ARN is complete as far as ECS is concerned; IAM sees them.
-            self._account.played(role, "secretsmanager:GetSecretValue", f"{':'.join(parts[:7])}-a1B2c3")
+            # Without the six characters at its end ECS takes the ARN, and IAM sees it so (aws/aws-cdk issue 18555).
+            self._account.played(role, "secretsmanager:GetSecretValue", ":".join(parts[:7]))
 
     # ------------------------------------------------------------ rolling deployments
 

@@ -35,6 +35,10 @@ _VERSIONS: Final = (
     "CodePipeline's user guide gives whoever takes artifacts both reads; ours reads the newest, and whether "
     "CodePipeline reads by version before it calls a function is not documented"
 )
+_TWO_FORMS: Final = (
+    "IAM sees a secret's ARN with its six characters or without them, by how it was asked for; both are named, so that "
+    "neither way is refused"
+)
 _LAMBDA_TIDIES: Final = "Lambda itself calls it when it changes or removes the function's network interfaces"
 
 REASONS: Final = (
@@ -52,6 +56,13 @@ REASONS: Final = (
     Reason(
         role="pipeline-action/deploy-action of Lambda", sid="CarryArtifacts", what="s3:GetObjectVersion", why=_VERSIONS
     ),
+    Reason(
+        role="task-execution/execution",
+        sid="ReadItsSecrets",
+        what="arn:*:secret:*[?][?][?][?][?][?]",
+        why=_TWO_FORMS,
+    ),
+    Reason(role="function/notify", sid="ReadItsSecrets", what="arn:*:secret:*[!?]", why=_TWO_FORMS),
     Reason(
         role="function/gate",
         sid="ReadItsImages",
