@@ -21,8 +21,8 @@ setup: .venv/.synced ## install what uv.lock says into .venv
 .venv/.synced: pyproject.toml uv.lock | $(filter .uv/bin/uv,$(UV))
 	@$(UV) sync --quiet --locked --python $(PYTHON) && touch $@
 
-rehearse-release: setup ## play a whole release of STACK (default dev) in an emulator: gate, approval, hooks, roll-back
-	@$(BIN)/python -m rehearsal.release --stack $(or $(STACK),dev)
+rehearse-release: setup ## play a whole release of STACK (default dev) in an emulator; YES=1 approves
+	@$(BIN)/python -m rehearsal.release --stack $(or $(STACK),dev) $(if $(YES),--yes)
 
 explain: setup ## who can become ROLE in STACK, and what it can do: make explain STACK=prod ROLE=api-ci-github
 	@$(BIN)/python -m rehearsal.explain --stack $(or $(STACK),dev) --role $(or $(ROLE),$(error say which: ROLE=api-ci-github))

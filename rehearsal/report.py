@@ -161,11 +161,14 @@ def _policies(run: Rehearsal, paint: Paint) -> Iterator[str]:
         mine = [v for v in run.violations if v.pack == pack.name]
         mandatory = [v for v in mine if v.level == "mandatory"]
         advisory = [v for v in mine if v.level != "mandatory"]
-        mark = paint("✗", "red", "bold") if mandatory else paint("✓", "green")
+        unsaid = not mine and bool(run.errors)  # the stack is not whole: nothing was said of what is missing
+        mark = paint("✗", "red", "bold") if mandatory or unsaid else paint("✓", "green")
         version = f"@v{pack.version.removeprefix('v')}" if pack.version else ""
         said = (
             f"{len(mandatory)} mandatory, {len(advisory)} advisory"
             if mine
+            else "not judged: the program failed"
+            if unsaid
             else f"{_count(len(pack.policies), 'policy', 'policies')} passed"
         )
         yield f"{_INDENT}{mark} {pack.name}{version}  {said}"
