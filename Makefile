@@ -33,13 +33,13 @@ rehearse: setup ## rehearse all stacks, or STACK=dev: what would be created, and
 test: setup ## run every test
 	@$(BIN)/pytest -n auto
 
-check: lint test ## format, lint, strict types, tests, snapshots
+check: setup ## format, lint, strict types, tests, snapshots, side by side
+	@$(MAKE) --no-print-directory -j2 --output-sync=target lint test
 
 lint: setup ## format, lint and strict types
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary
-	@$(BIN)/python -m docs.generate --check
 
 format: setup ## format the code and mend what the linter can
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .

@@ -1,7 +1,6 @@
 """Writes the generated parts of the README anew from the code and the rehearsed stacks.
 
-    python -m docs.generate            write them
-    python -m docs.generate --check    say which are stale, and exit 1 if any is
+    python -m docs.generate
 
 A generated part stands between `<!-- generated: NAME -->` and `<!-- end -->`.
 """
@@ -11,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import io
 import re
-import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -61,19 +59,11 @@ def renewed(text: str) -> str:
     return _PART.sub(part, text)
 
 
-def main(arguments: list[str]) -> int:
-    """Write, or with --check compare; the exit status."""
+def main() -> None:
+    """Write the README anew."""
     readme = ROOT / "README.md"
-    before = readme.read_text(encoding="utf-8")
-    after = renewed(before)
-    if after == before:
-        return 0
-    if "--check" in arguments:
-        print("README.md: its generated parts are stale; write them anew with `make docs`", file=sys.stderr)  # noqa: T201
-        return 1
-    readme.write_text(after, encoding="utf-8")
-    return 0
+    readme.write_text(renewed(readme.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main()

@@ -30,9 +30,13 @@ def seconds_left(context: Context, reserve: float) -> float:
 def run(work: Callable[[], T], seconds: float) -> T:
     """Return what `work` returns or raise what it raises; after `seconds`, raise OutOfTimeError.
 
+    With no time left at all, nothing is begun.
+
     A socket's own time-out does not bound name resolution, nor a peer that sends one byte at a time; waiting
     beside the work does. Work left behind ends with the process and must not answer anyone by itself.
     """
+    if seconds <= 0:
+        raise OutOfTimeError
     results: list[T] = []
     errors: list[BaseException] = []
 
