@@ -21,8 +21,9 @@ setup: .venv/.synced ## install what uv.lock says into .venv
 .venv/.synced: pyproject.toml uv.lock | $(filter .uv/bin/uv,$(UV))
 	@$(UV) sync --quiet --locked --python $(PYTHON) && touch $@
 
-rehearse-release: setup ## play a whole release of STACK (default dev) in an emulator; YES=1 approves
-	@$(BIN)/python -m rehearsal.release --stack $(or $(STACK),dev) $(if $(YES),--yes)
+rehearse-release: setup ## play a whole release of STACK (default dev) in an emulator; YES=1, SERVICE=api, FAIL_AT=alarm
+	@$(BIN)/python -m rehearsal.release --stack $(or $(STACK),dev) $(if $(YES),--yes) $(if $(SERVICE),--service $(SERVICE)) \
+		$(if $(FAIL_AT),--fail-at $(FAIL_AT))
 
 explain: setup ## who can become ROLE in STACK, and what it can do: make explain STACK=prod ROLE=api-ci-github
 	@$(BIN)/python -m rehearsal.explain --stack $(or $(STACK),dev) --role $(or $(ROLE),$(error say which: ROLE=api-ci-github))

@@ -76,7 +76,7 @@ class Function(pulumi.ComponentResource):
             *args.statements,
         )
         if args.subnets is not None:
-            statements = (*statements, _vpc_access())
+            statements = (*statements, *_vpc_access(args.names.function_arn(args.function)))
         role = iam.role(
             name,
             name=args.function,
@@ -114,17 +114,28 @@ class Function(pulumi.ComponentResource):
         self.register_outputs({"functionArn": self.function.arn})
 
 
-def _vpc_access() -> iam.Statement:
-    """Network interfaces of a function in a VPC (Lambda developer guide, "Giving Lambda functions access to a VPC")."""
-    return iam.Statement(
+def _vpc_access(function_arn: str) -> tuple[iam.Statement, iam.Statement]:
+    """Network interfaces of a function in a VPC, for Lambda to make and not for the function's own code.
+
+    Source: Lambda developer guide, "Giving Lambda functions access to resources in an Amazon VPC".
+    """
+    allowed = iam.Statement(
         sid="StandInTheVpc",
         actions=(
+            "ec2:AssignPrivateIpAddresses",
             "ec2:CreateNetworkInterface",
+            "ec2:DeleteNetworkInterface",
             "ec2:DescribeNetworkInterfaces",
             "ec2:DescribeSubnets",
-            "ec2:DeleteNetworkInterface",
-            "ec2:AssignPrivateIpAddresses",
             "ec2:UnassignPrivateIpAddresses",
         ),
         resources=(iam.Everything("Lambda checks these on * before it makes an interface, whose id no one knows yet"),),
     )
+    refused = iam.Statement(
+        sid="NotByTheFunctionItself",
+        effect="Deny",
+        actions=allowed.actions,
+        resources=allowed.resources,
+        conditions={"ArnEquals": {"lambda:SourceFunctionArn": function_arn}},
+    )
+    return allowed, refused

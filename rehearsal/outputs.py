@@ -421,7 +421,18 @@ _ID_IS = {
 }
 
 
+#: Type to (input with the ARN that stands above, what it says there, what is said below it).
+_BELOW = {
+    "aws:lb/listener:Listener": ("loadBalancerArn", ":loadbalancer/", ":listener/"),
+    "aws:lb/listenerRule:ListenerRule": ("listenerArn", ":listener/", ":listener-rule/"),
+}
+
+
 def _arn(subject: _Subject) -> str:
+    if subject.type in _BELOW:
+        key, above, below = _BELOW[subject.type]
+        if isinstance(parent := subject.inputs.get(key), str) and above in parent:
+            return f"{parent.replace(above, below)}/{subject.hex('arn', 16)}"
     form, keys = _ARNS.get(subject.type, (f"{_service(subject.type)}:{{region}}:{{account}}:{{kind}}/{{0}}", ("name",)))
     kind = subject.type.rsplit(":", 1)[-1]
     names = [subject.given(key) for key in keys]

@@ -286,7 +286,7 @@ class CodeDeploy:
 
     def _shift(self, front: Front, weights: dict[str, int], role: str) -> None:
         listener = self._account.declared.listeners[front.arn]
-        self._account.played(role, "elasticloadbalancing:ModifyListener", listener.real_arn)
+        self._account.played(role, "elasticloadbalancing:ModifyListener", listener.arn)
         front.weights = weights
 
     # ------------------------------------------------------------ the way back

@@ -106,9 +106,6 @@ class Listener:
     """A listener of a load balancer, with the target group that it forwards to."""
 
     arn: str
-    """As the other resources of the rehearsed stack name it."""
-    real_arn: str
-    """In the form that Elastic Load Balancing gives it: below its load balancer's name and id."""
     host: str
     port: int
     tls: bool
@@ -351,10 +348,8 @@ class Declared:
             forwards = [a["targetGroupArn"] for a in given["defaultActions"] if a.get("targetGroupArn")]
             if forwards:
                 arn = str(resource.outputs["arn"])
-                below = str(given["loadBalancerArn"]).replace(":loadbalancer/", ":listener/")
                 out[arn] = Listener(
                     arn=arn,
-                    real_arn=f"{below}/{arn.rpartition('/')[2]}",
                     host=hosts[given["loadBalancerArn"]],
                     port=int(given["port"]),
                     tls=given["protocol"] == "HTTPS",
