@@ -1,0 +1,340 @@
+"""Between two runs: what the engine would do to get from one state of a stack to the next, as plain data.
+
+The rules are the engine's (`pkg/resource/deploy/step_generator.go`): a resource is found again by its URN or an
+alias; ignored properties keep their old value; a provider says which changes replace, `replace_on_changes` adds to
+them; a fixed name is freed before it is taken again; what is protected is neither replaced nor deleted. What
+replaces stands in `replacements.json`.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from . import paths
+from .model import UNKNOWN, Secret, unknown_paths
+from .registration import PROVIDER_PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from .model import Rehearsal, Resource
+
+Op = Literal["same", "create", "import", "update", "replace", "delete", "read"]
+
+_FACTS = Path(__file__).with_name("replacements.json")
+_EVERYTHING = "*"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One property that is not as it was; None stands for a value that is not given."""
+
+    path: str
+    """As the engine writes it: `tags.team`, `ingress[0].fromPort`."""
+    old: Any
+    new: Any
+    replaces: bool = False
+    """Whether the provider has to make the resource anew for it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """What a provider's Diff says of one resource."""
+
+    changes: tuple[Change, ...] = ()
+    delete_first: bool = False
+    """Whether the old one goes before the new one is made: their fixed name allows only one."""
+    assumed: bool = False
+    """Whether it was guessed that nothing replaces this type: `replacements.json` does not know it."""
+
+    @property
+    def replaces(self) -> tuple[str, ...]:
+        """The paths whose change replaces the resource."""
+        return tuple(change.path for change in self.changes if change.replaces)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """What happens to one resource."""
+
+    op: Op
+    urn: str
+    type: str
+    name: str
+    old: Resource | None = None
+    new: Resource | None = None
+    changes: tuple[Change, ...] = ()
+    delete_first: bool = False
+    retained: bool = False
+    """The old one stays where it is; only the state forgets it."""
+    refused: str = ""
+    """Why the engine refuses this step, and with it the whole update; empty where it does not."""
+    because_of: str = ""
+    """URN of the resource whose deletion takes this one along."""
+    assumed: bool = False
+    """Whether it was guessed that no change replaces this type."""
+
+    def __repr__(self) -> str:
+        keys = ", ".join(change.path for change in self.changes)
+        return f"<{self.op} {self.type} {self.name}{f': {keys}' if keys else ''}{' REFUSED' if self.refused else ''}>"
+
+
+# -- one resource ---------------------------------------------------------------------------------------------
+
+
+def difference(
+    token: str,
+    old: Mapping[str, Any],
+    new: Mapping[str, Any],
+    *,
+    ignore: Sequence[str] = (),
+    replace_on: Sequence[str] = (),
+) -> Difference:
+    """What a provider's Diff says of a resource's old and new inputs, both plain.
+
+    Args:
+        token: the type token, `aws:ecs/service:Service`.
+        old: the inputs in the state.
+        new: the inputs after Check.
+        ignore: `ignore_changes`; these paths count as unchanged.
+        replace_on: `replace_on_changes`.
+    """
+    before, after = _comparable(old), paths.reset(_comparable(old), _comparable(new), ignore)
+    forced = replacing(token)
+    if token == _SERVICE:
+        forced = (*(forced or ()), *_capacity(before, after))
+    more = [paths.parsed(path) for path in replace_on]
+    changes = []
+    for where, one, other in paths.changed(before, after):
+        keys = tuple(str(part) for part in where if isinstance(part, str))
+        replaces = _replaces(forced or (), keys) or any(paths.contains(path, where) for path in more)
+        changes.append(Change(path=paths.written(where), old=one, new=other, replaces=replaces))
+    return Difference(
+        changes=tuple(changes),
+        delete_first=any(c.replaces for c in changes) and _name_is_taken(token, before, after),
+        assumed=forced is None,
+    )
+
+
+_SERVICE = "aws:ecs/service:Service"
+
+
+def _capacity(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, ...]:
+    """Other capacity providers replace a service unless `forceNewDeployment` is set and it had and has some.
+
+    `capacityProviderStrategyCustomizeDiff`, terraform-provider-aws `internal/service/ecs/service.go`.
+    """
+    key = "capacityProviderStrategies"
+    in_place = new.get("forceNewDeployment") and bool(old.get(key)) == bool(new.get(key))
+    return () if in_place else (key,)
+
+
+def replacing(token: str) -> tuple[str, ...] | None:
+    """The property paths of a type whose change replaces, dotted and without indices; None where nobody knows.
+
+    `*` stands for every property but those that follow as `!name`.
+    """
+    if token.startswith(PROVIDER_PREFIX):
+        return ()
+    found = _facts()["types"].get(token)
+    if found is None:
+        return None
+    return (*found, *_facts()["everywhere"])
+
+
+def facts_from() -> Mapping[str, str]:
+    """Where the table of replacements comes from: `source` and the `date` when it was read."""
+    return {key: _facts()[key] for key in ("source", "date")}
+
+
+@functools.cache
+def _facts() -> dict[str, Any]:
+    facts: dict[str, Any] = json.loads(_FACTS.read_text(encoding="utf-8"))
+    return facts
+
+
+def _replaces(forced: Iterable[str], keys: tuple[str, ...]) -> bool:
+    if _EVERYTHING in forced:
+        return f"!{keys[0]}" not in forced
+    return any(rule[: len(keys)] == keys or keys[: len(rule)] == rule for rule in map(_split, forced))
+
+
+@functools.cache
+def _split(rule: str) -> tuple[str, ...]:
+    return tuple(rule.split("."))
+
+
+def _name_is_taken(token: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether old and new would have one name that the program gave: of such, AWS allows one.
+
+    A name that the provider made up stands among `__defaults` and is made up anew for the new one.
+    """
+    key = "bucket" if token in ("aws:s3/bucket:Bucket", "aws:s3/bucketV2:BucketV2") else "name"
+    name = new.get(key)
+    return name is not None and name is not UNKNOWN and name == old.get(key) and key not in new.get("__defaults", ())
+
+
+def _comparable(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Inputs as a provider compares them: secrets opened, what is None left out, its own notes as well."""
+    return {k: _opened(v) for k, v in inputs.items() if v is not None and (k == "__defaults" or not k.startswith("__"))}
+
+
+def _opened(value: Any) -> Any:
+    if isinstance(value, Secret):
+        return _opened(value.value)
+    if isinstance(value, dict):
+        return {k: _opened(v) for k, v in value.items() if v is not None}
+    if isinstance(value, list):
+        return [_opened(item) for item in value]
+    return value
+
+
+# -- a stack --------------------------------------------------------------------------------------------------
+
+
+def plan(before: Rehearsal, after: Rehearsal) -> tuple[Step, ...]:
+    """What an update does to a stack that stands as one run left it, when the program says what another says.
+
+    Resources stand in the order in which the program makes them, deletions at the end, dependents first.
+
+    A value that is not known in `after` counts as unchanged unless what it comes from is made anew or changes
+    itself: a run with `previous` knows it wherever the engine does, a run without leaves it to this rule.
+    """
+    return _Plan(before, after).steps()
+
+
+@dataclass
+class _Plan:
+    before: Rehearsal
+    after: Rehearsal
+    _steps: dict[str, Step] = field(default_factory=dict)
+    _seen: set[str] = field(default_factory=set)
+
+    def steps(self) -> tuple[Step, ...]:
+        for new in self.after.resources:
+            old = self._found(new)
+            if old is not None:
+                self._seen.add(old.urn)
+            self._steps[new.urn] = self._step(old, new)
+        for step in [s for s in self._steps.values() if s.op == "replace" and s.delete_first]:
+            self._take_dependents(step)
+        gone = [self._deletion(old) for old in reversed(self.before.resources) if self._is_gone(old)]
+        return (*self._steps.values(), *gone)
+
+    def _found(self, new: Resource) -> Resource | None:
+        urns = (new.urn, *new.options.aliases)
+        return next((old for urn in urns if (old := self.before.get(urn)) and old.urn not in self._seen), None)
+
+    def _is_gone(self, old: Resource) -> bool:
+        return old.urn not in self._seen and not old.read
+
+    def _step(self, old: Resource | None, new: Resource) -> Step:
+        step = Step(op="same", urn=new.urn, type=new.type, name=new.name, old=old, new=new)
+        if new.read:
+            return replace(step, op="read")
+        if old is None:
+            return replace(step, op="import" if new.options.import_id else "create")
+        moved = _other_thing(old, new)
+        if moved is not None:
+            return self._replaced(step, (moved,))
+        found = difference(
+            new.type if new.custom else "",
+            old.inputs,
+            self._settled(old, new),
+            ignore=new.options.ignore_changes,
+            replace_on=new.options.replace_on_changes,
+        )
+        assumed = found.assumed and new.custom and bool(found.changes)
+        if new.custom and found.replaces:
+            first = new.options.delete_before_replace
+            step = replace(step, delete_first=found.delete_first if first is None else first, assumed=assumed)
+            return self._replaced(step, found.changes)
+        return replace(step, op="update", changes=found.changes, assumed=assumed) if found.changes else step
+
+    def _settled(self, old: Resource, new: Resource) -> dict[str, Any]:
+        """The new inputs; what is unknown in them as it was, where nothing that it comes from changes."""
+        result = dict(new.inputs)
+        for key, value in new.inputs.items():
+            if unknown_paths(value):
+                sources = new.property_dependencies.get(key, ())
+                moving = any(self._moves(urn) for urn in sources)
+                result[key] = UNKNOWN if moving else old.inputs.get(key)
+                if moving and old.inputs.get(key) is UNKNOWN:
+                    result[key] = _MOVED
+        return result
+
+    def _moves(self, urn: str) -> bool:
+        step = self._steps.get(urn)
+        if step is None or step.new is None:
+            return True
+        unsettled = step.op == "update" and step.new.custom and bool(unknown_paths(step.new.outputs))
+        return step.op in ("create", "import", "replace") or unsettled
+
+    def _replaced(self, step: Step, changes: tuple[Change, ...]) -> Step:
+        old, new = step.old, step.new
+        refused = ""
+        # Who takes the protection away and changes what replaces in one update is let through.
+        if old is not None and new is not None and old.options.protect and new.options.protect:
+            refused = f"unable to replace resource {step.urn!r}: it is protected"
+        retained = old is not None and old.options.retain_on_delete
+        return replace(step, op="replace", changes=changes, refused=refused, retained=retained)
+
+    def _take_dependents(self, root: Step) -> None:
+        """What depends on something that is deleted first and would be made anew for it goes first as well."""
+        gone = {root.old.urn} if root.old is not None else set()
+        for old in self.before.resources:
+            lost = {key for key, urns in old.property_dependencies.items() if gone.intersection(urns)}
+            if not lost or not old.custom or old.read or old.urn in gone:
+                continue
+            without = {key: _MOVED if key in lost else value for key, value in old.inputs.items()}
+            found = difference(
+                old.type,
+                old.inputs,
+                without,
+                ignore=old.options.ignore_changes,
+                replace_on=old.options.replace_on_changes,
+            )
+            if not found.replaces:
+                continue
+            gone.add(old.urn)
+            step = self._steps.get(old.urn)
+            if step is None or step.op == "replace":
+                continue  # deleted or replaced anyway
+            refused = f"unable to replace resource {old.urn!r} as part of replacing {root.urn!r}: it is protected"
+            unknown = tuple(Change(path=c.path, old=c.old, new=UNKNOWN, replaces=c.replaces) for c in found.changes)
+            self._steps[old.urn] = replace(
+                step,
+                op="replace",
+                changes=step.changes or unknown,
+                delete_first=True,
+                because_of=root.urn,
+                refused=refused if old.options.protect else "",
+            )
+
+    def _deletion(self, old: Resource) -> Step:
+        return Step(
+            op="delete",
+            urn=old.urn,
+            type=old.type,
+            name=old.name,
+            old=old,
+            retained=old.options.retain_on_delete,
+            refused=f"resource {old.urn!r} cannot be deleted: it is protected" if old.options.protect else "",
+        )
+
+
+def _other_thing(old: Resource, new: Resource) -> Change | None:
+    """Why the state's resource cannot become the program's, whatever its properties are."""
+    if old.read or old.custom != new.custom:
+        return Change(path="provider", old=old.provider, new=new.provider, replaces=True)
+    wanted = new.options.import_id
+    if wanted and old.id not in (UNKNOWN, wanted):
+        return Change(path="id", old=old.id, new=wanted, replaces=True)
+    return None
+
+
+_MOVED = ("a value that is not known and not the old one",)
