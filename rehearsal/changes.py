@@ -19,7 +19,7 @@ from .model import UNKNOWN, Secret, unknown_paths
 from .registration import PROVIDER_PREFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from .model import Rehearsal, Resource
 
@@ -196,135 +196,152 @@ def _opened(value: Any) -> Any:
 # -- a stack --------------------------------------------------------------------------------------------------
 
 
-def plan(before: Rehearsal, after: Rehearsal) -> tuple[Step, ...]:
+def plan(before: Rehearsal, after: Rehearsal, *, settled: bool = False) -> tuple[Step, ...]:
     """What an update does to a stack that stands as one run left it, when the program says what another says.
 
     Resources stand in the order in which the program makes them, deletions at the end, dependents first.
 
     A value that is not known in `after` counts as unchanged unless what it comes from is made anew or changes
-    itself: a run with `previous` knows it wherever the engine does, a run without leaves it to this rule.
+    itself; with `settled`, whatever is unknown changes: `after` began from `before` and knows what the engine knows.
     """
-    return _Plan(before, after).steps()
+    return _Plan(before, after, settled).steps()
+
+
+def found(before: Rehearsal, urn: str, aliases: Iterable[str], met: Collection[str]) -> Resource | None:
+    """The resource that stood under a URN or one of its aliases, and that nobody else is the successor of."""
+    return next((old for name in (urn, *aliases) if (old := before.get(name)) and old.urn not in met), None)
+
+
+def step(old: Resource | None, new: Resource, inputs: Mapping[str, Any], *, taken: bool = False) -> Step:
+    """What happens to one resource.
+
+    Args:
+        old: as it stands, or None.
+        new: as the program says.
+        inputs: the new inputs with everything known that the engine knows.
+        taken: whether the old one is deleted already, with something that it depended on.
+    """
+    result = Step(op="same", urn=new.urn, type=new.type, name=new.name, old=old, new=new)
+    if new.read:
+        return replace(result, op="read")
+    if old is None:
+        return replace(result, op="import" if new.options.import_id else "create")
+    moved = _other_thing(old, new)
+    if moved is not None:
+        return _replaced(result, (moved,))
+    diff = difference(
+        new.type if new.custom else "",
+        old.inputs,
+        inputs,
+        ignore=new.options.ignore_changes,
+        replace_on=new.options.replace_on_changes,
+    )
+    assumed = diff.assumed and new.custom and bool(diff.changes)
+    if taken or (new.custom and diff.replaces):
+        first = new.options.delete_before_replace
+        result = replace(result, delete_first=diff.delete_first if first is None else first, assumed=assumed)
+        return replace(_replaced(result, diff.changes), delete_first=taken or result.delete_first)
+    return replace(result, op="update", changes=diff.changes, assumed=assumed) if diff.changes else result
+
+
+def deletion(old: Resource) -> Step:
+    """What happens to a resource that the program no longer makes."""
+    refused = (
+        f"resource {json.dumps(old.urn)} cannot be deleted\nbecause it is protected. To unprotect the resource, either "
+        "remove the `protect` flag from the resource in your Pulumi program and run `pulumi up`, or use the command:\n"
+        f"`pulumi state unprotect '{old.urn}'`"
+    )
+    return Step(
+        op="delete",
+        urn=old.urn,
+        type=old.type,
+        name=old.name,
+        old=old,
+        retained=old.options.retain_on_delete,
+        refused=refused if old.options.protect else "",
+    )
+
+
+def taken_along(before: Rehearsal, root: Resource) -> Iterator[Resource]:
+    """What depends on something that is deleted first and would be made anew for it: it goes first as well."""
+    gone = {root.urn}
+    for old in before.resources:
+        lost = {key for key, urns in old.property_dependencies.items() if gone.intersection(urns)}
+        if not lost or not old.custom or old.read or old.urn in gone:
+            continue
+        without = {key: _MOVED if key in lost else value for key, value in old.inputs.items()}
+        options = old.options
+        diff = difference(
+            old.type, old.inputs, without, ignore=options.ignore_changes, replace_on=options.replace_on_changes
+        )
+        if diff.replaces:
+            gone.add(old.urn)
+            yield old
+
+
+def _replaced(step: Step, changes: tuple[Change, ...]) -> Step:
+    old, new = step.old, step.new
+    refused = ""
+    # Who takes the protection away and changes what replaces in one update is let through.
+    if old is not None and new is not None and old.options.protect and new.options.protect:
+        refused = f"unable to replace resource {json.dumps(step.urn)}\n{_UNPROTECT}"
+    retained = old is not None and old.options.retain_on_delete
+    return replace(step, op="replace", changes=changes, refused=refused, retained=retained)
 
 
 @dataclass
 class _Plan:
     before: Rehearsal
     after: Rehearsal
+    settled: bool
     _steps: dict[str, Step] = field(default_factory=dict)
     _seen: set[str] = field(default_factory=set)
 
     def steps(self) -> tuple[Step, ...]:
         for new in self.after.resources:
-            old = self._found(new)
+            old = found(self.before, new.urn, new.options.aliases, self._seen)
             if old is not None:
                 self._seen.add(old.urn)
-            self._steps[new.urn] = self._step(old, new)
-        for step in [s for s in self._steps.values() if s.op == "replace" and s.delete_first]:
-            self._take_dependents(step)
-        gone = [self._deletion(old) for old in reversed(self.before.resources) if self._is_gone(old)]
+            inputs = new.inputs if old is None or self.settled else self._settled(old, new)
+            self._steps[new.urn] = step(old, new, inputs)
+        for root in [s for s in self._steps.values() if s.op == "replace" and s.delete_first]:
+            self._take_along(root)
+        gone = [deletion(old) for old in reversed(self.before.resources) if old.urn not in self._seen and not old.read]
         return (*self._steps.values(), *gone)
-
-    def _found(self, new: Resource) -> Resource | None:
-        urns = (new.urn, *new.options.aliases)
-        return next((old for urn in urns if (old := self.before.get(urn)) and old.urn not in self._seen), None)
-
-    def _is_gone(self, old: Resource) -> bool:
-        return old.urn not in self._seen and not old.read
-
-    def _step(self, old: Resource | None, new: Resource) -> Step:
-        step = Step(op="same", urn=new.urn, type=new.type, name=new.name, old=old, new=new)
-        if new.read:
-            return replace(step, op="read")
-        if old is None:
-            return replace(step, op="import" if new.options.import_id else "create")
-        moved = _other_thing(old, new)
-        if moved is not None:
-            return self._replaced(step, (moved,))
-        found = difference(
-            new.type if new.custom else "",
-            old.inputs,
-            self._settled(old, new),
-            ignore=new.options.ignore_changes,
-            replace_on=new.options.replace_on_changes,
-        )
-        assumed = found.assumed and new.custom and bool(found.changes)
-        if new.custom and found.replaces:
-            first = new.options.delete_before_replace
-            step = replace(step, delete_first=found.delete_first if first is None else first, assumed=assumed)
-            return self._replaced(step, found.changes)
-        return replace(step, op="update", changes=found.changes, assumed=assumed) if found.changes else step
 
     def _settled(self, old: Resource, new: Resource) -> dict[str, Any]:
         """The new inputs; what is unknown in them as it was, where nothing that it comes from changes."""
         result = dict(new.inputs)
         for key, value in new.inputs.items():
             if unknown_paths(value):
-                sources = new.property_dependencies.get(key, ())
-                moving = any(self._moves(urn) for urn in sources)
-                result[key] = UNKNOWN if moving else old.inputs.get(key)
-                if moving and old.inputs.get(key) is UNKNOWN:
-                    result[key] = _MOVED
+                moving = any(self._moves(urn) for urn in new.property_dependencies.get(key, ()))
+                known = old.inputs.get(key)
+                result[key] = known if not moving else _MOVED if known is UNKNOWN else UNKNOWN
         return result
 
     def _moves(self, urn: str) -> bool:
-        step = self._steps.get(urn)
-        if step is None or step.new is None:
+        source = self._steps.get(urn)
+        if source is None or source.new is None:
             return True
-        unsettled = step.op == "update" and step.new.custom and bool(unknown_paths(step.new.outputs))
-        return step.op in ("create", "import", "replace") or unsettled
+        unsettled = source.op == "update" and source.new.custom and bool(unknown_paths(source.new.outputs))
+        return source.op in ("create", "import", "replace") or unsettled
 
-    def _replaced(self, step: Step, changes: tuple[Change, ...]) -> Step:
-        old, new = step.old, step.new
-        refused = ""
-        # Who takes the protection away and changes what replaces in one update is let through.
-        if old is not None and new is not None and old.options.protect and new.options.protect:
-            refused = f"unable to replace resource {step.urn!r}: it is protected"
-        retained = old is not None and old.options.retain_on_delete
-        return replace(step, op="replace", changes=changes, refused=refused, retained=retained)
-
-    def _take_dependents(self, root: Step) -> None:
-        """What depends on something that is deleted first and would be made anew for it goes first as well."""
-        gone = {root.old.urn} if root.old is not None else set()
-        for old in self.before.resources:
-            lost = {key for key, urns in old.property_dependencies.items() if gone.intersection(urns)}
-            if not lost or not old.custom or old.read or old.urn in gone:
-                continue
-            without = {key: _MOVED if key in lost else value for key, value in old.inputs.items()}
-            found = difference(
-                old.type,
-                old.inputs,
-                without,
-                ignore=old.options.ignore_changes,
-                replace_on=old.options.replace_on_changes,
-            )
-            if not found.replaces:
-                continue
-            gone.add(old.urn)
-            step = self._steps.get(old.urn)
-            if step is None or step.op == "replace":
+    def _take_along(self, root: Step) -> None:
+        if root.old is None:
+            return
+        for old in taken_along(self.before, root.old):
+            own = next((s for s in self._steps.values() if s.old is old), None)
+            if own is None or own.op == "replace":
                 continue  # deleted or replaced anyway
-            refused = f"unable to replace resource {old.urn!r} as part of replacing {root.urn!r}: it is protected"
-            unknown = tuple(Change(path=c.path, old=c.old, new=UNKNOWN, replaces=c.replaces) for c in found.changes)
-            self._steps[old.urn] = replace(
-                step,
+            refused = f"unable to replace resource {json.dumps(old.urn)} as part of replacing {json.dumps(root.urn)} "
+            refused += f"{_UNPROTECT}, or use the command:\n`pulumi state unprotect '{old.urn}'`"
+            self._steps[own.urn] = replace(
+                own,
                 op="replace",
-                changes=step.changes or unknown,
                 delete_first=True,
                 because_of=root.urn,
                 refused=refused if old.options.protect else "",
             )
-
-    def _deletion(self, old: Resource) -> Step:
-        return Step(
-            op="delete",
-            urn=old.urn,
-            type=old.type,
-            name=old.name,
-            old=old,
-            retained=old.options.retain_on_delete,
-            refused=f"resource {old.urn!r} cannot be deleted: it is protected" if old.options.protect else "",
-        )
 
 
 def _other_thing(old: Resource, new: Resource) -> Change | None:
@@ -337,4 +354,8 @@ def _other_thing(old: Resource, new: Resource) -> Change | None:
     return None
 
 
+_UNPROTECT = (
+    "as it is currently marked for protection. To unprotect the resource, remove the `protect` flag from the resource "
+    "in your Pulumi program and run `pulumi up`"
+)
 _MOVED = ("a value that is not known and not the old one",)

@@ -14,6 +14,7 @@ import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ import pulumi.runtime
 from pulumi._utils import ContextProperty
 from pulumi.runtime import settings as runtime_settings
 
-from . import outputs, tuning, wire
+from . import changes, outputs, refresh, tuning, wire
 from .analyzer import EngineServer, ProcessAnalyzer
 from .config import load_project, load_stack, read_yaml
 from .errors import PolicyPackError, UsageError
@@ -39,6 +40,7 @@ from .packs import (
 from .policies import PolicyRun
 from .registration import STACK_TYPE
 from .source import is_programs
+from .state import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -65,6 +67,8 @@ def rehearse(
     real_analyzers: bool = False,
     answers: Mapping[str, Answer] | None = None,
     stack_outputs: Mapping[str, Mapping[str, Any]] | None = None,
+    previous: Rehearsal | None = None,
+    refreshed: bool = False,
     tuned: bool = True,
 ) -> Rehearsal:
     """Run a Pulumi Python project for one stack, without provider, engine or network.
@@ -83,6 +87,8 @@ def rehearse(
         real_analyzers: start each pack as its real analyzer process instead of evaluating it in process.
         answers: what provider functions answer, by token: a dictionary, or a function of the arguments.
         stack_outputs: outputs of other stacks by `organization/project/stack`, for stack references.
+        previous: what an earlier `up` left, as the state that this run starts from; without one, nothing stands.
+        refreshed: whether that state was refreshed since (`pulumi refresh`), as `refresh.refreshed` makes it.
         tuned: False runs the SDK with nothing spared, to compare.
 
     Returns:
@@ -90,9 +96,12 @@ def rehearse(
         `diagnostics`, not raised.
 
     Raises:
-        UsageError: project, configuration or packs are not what they must be.
+        UsageError: project, configuration or packs are not what they must be, or `previous` is no `up`.
     """
     clock = _Clock()
+    if previous is not None and refreshed:
+        previous = refresh.refreshed(previous)
+    before = None if previous is None else State(previous)
     project = load_project(Path(project_dir))
     config = load_stack(
         project,
@@ -142,6 +151,7 @@ def rehearse(
             judge=policies.judge,
             answers=answers or {},
             stack_outputs=stack_outputs or {},
+            before=before,
         )
         for note in config.notes:
             monitor.note("warning", note)
@@ -160,8 +170,10 @@ def rehearse(
                 tuned=tuned,
             )
             clock.mark("program")
+            monitor.finish()
             policies.put_in_order(monitor.registrations())
-            if not any(d.severity == "error" for d in monitor.diagnostics) and monitor.stopped is None:
+            stopping = [d for d in monitor.diagnostics if d.severity == "error" and d not in monitor.refusals]
+            if not stopping and monitor.stopped is None:
                 policies.judge_stack(monitor.registrations())
         except PolicyPackError as problem:
             clock.mark("program")
@@ -178,6 +190,8 @@ def rehearse(
             phases=clock.seconds,
         )
     outputs.forget_classes()
+    if previous is not None:
+        return replace(result, steps=changes.plan(previous, result, settled=True))
     return result
 
 
@@ -271,7 +285,7 @@ def _run_program(
         )
     )
     loop = tuning.InlineLoop() if tuned else asyncio.new_event_loop()
-    monitor.loop = loop
+    monitor.callbacks.loop = loop
     environment = {
         "PULUMI_CONFIG": json.dumps(dict(config.values)),
         "PULUMI_CONFIG_SECRET_KEYS": json.dumps(sorted(config.secret_keys)),

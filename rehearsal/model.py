@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, final
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from .changes import Step
+
 Mode = Literal["preview", "up"]
 """`preview`: what a provider computes is unknown. `up`: it is filled with well-formed values."""
 
@@ -227,6 +229,8 @@ class Rehearsal:
     not_applicable: tuple[NotApplicable, ...] = ()
     diagnostics: tuple[Diagnostic, ...] = ()
     packs: tuple[Pack, ...] = ()
+    steps: tuple[Step, ...] = ()
+    """What the engine would do to the state that the run started from; nothing where it started from none."""
     phases: Mapping[str, float] = field(default_factory=dict)
     """Wall seconds by phase: `config`, `packs`, `program`, `policies`."""
 

@@ -8,19 +8,19 @@ before it counts as made.
 
 from __future__ import annotations
 
-import asyncio
-import json
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlparse
 
 from google.protobuf import empty_pb2  # type: ignore[import-untyped]
-from pulumi.runtime import _callbacks
 from pulumi.runtime.proto import engine_pb2, provider_pb2, resource_pb2
 
-from . import lookups, outputs, wire
+from . import lookups, outputs, state, wire
+from .callbacks import CallbackLost, Callbacks, Transforms
+from .hooks import HookFailed, Hooks
 from .model import Diagnostic, SourceLine
+from .providers import Providers
 from .registration import (
     PROVIDER_PREFIX,
     STACK_TYPE,
@@ -32,11 +32,12 @@ from .source import is_own, is_programs
 from .tuning import ORDER_URI
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from pulumi.runtime.proto import callback_pb2
 
-    from .model import Mode
+    from .changes import Step
+    from .model import Mode, Resource
 
 STACK_REFERENCE_TYPE = "pulumi:pulumi:StackReference"
 
@@ -74,11 +75,14 @@ class Monitor:
         judge: Callable[[Registration], bool],
         answers: Mapping[str, lookups.Answer],
         stack_outputs: Mapping[str, Mapping[str, Any]],
+        before: state.State | None = None,
     ) -> None:
         self._registered: list[Registration] = []
         self.diagnostics: list[Diagnostic] = []
         self.stopped: Stopped | None = None
-        self.loop: asyncio.AbstractEventLoop | None = None
+        self.refusals: list[Diagnostic] = []
+        """Errors after which the engine goes on at preview, and still lets the packs see the stack."""
+        self.callbacks = Callbacks()
         self._project = project
         self._stack = stack
         self._preview = mode == "preview"
@@ -88,12 +92,12 @@ class Monitor:
         self._stack_outputs = stack_outputs
         self._program = program
         self._by_urn: dict[str, Registration] = {}
-        self._places: dict[str, outputs.Place] = {}
-        self._default_tags: dict[str, Any] = {}
+        self._providers = Providers(config, preview=mode == "preview")
         self._files: dict[str, str] = {}
-        self._stack_transforms: list[callback_pb2.Callback] = []
-        self._invoke_transforms: list[callback_pb2.Callback] = []
-        self._transforms: dict[str, list[callback_pb2.Callback]] = {}
+        self._before = before
+        self._steps: dict[str, Step] = {}
+        self._transforms = Transforms(self.callbacks, self._parent_of)
+        self._hooks = Hooks(self.callbacks, self.note)
         self._lock = threading.RLock()  # with transforms, the SDK calls from several threads
         self._packages: dict[str, resource_pb2.RegisterPackageRequest] = {}
 
@@ -109,8 +113,11 @@ class Monitor:
         """Record a resource, have it judged, and answer with what is known of it now."""
         self._go_on()
         transforms = list(request.transforms)
-        if transforms or self._transforms or self._stack_transforms:
-            self._transform(request, transforms)
+        if request.type != STACK_TYPE and (transforms or self._transforms.any()):
+            try:
+                self._transforms.apply(request, transforms)
+            except CallbackLost as problem:
+                raise self._stop(str(problem)) from problem
         with self._lock:
             return self._register(request, transforms)
 
@@ -119,7 +126,7 @@ class Monitor:
     ) -> resource_pb2.RegisterResourceResponse:
         urn = self._new_urn(request.parent, request.type, request.name)
         if transforms:
-            self._transforms[urn] = transforms
+            self._transforms.of_resource[urn] = transforms
         parent = self._by_urn.get(request.parent)
         try:
             options = options_of(request, urn, parent.options.aliases if parent is not None else ())
@@ -144,15 +151,38 @@ class Monitor:
         self._check_files(registration)
         if request.type != STACK_TYPE:
             self._give_provider(registration, request)
-            self._check(registration)
+        checked, step = self._made(registration)
+        return self._answer(request, registration, checked, step)
+
+    def _made(self, registration: Registration) -> tuple[dict[str, Any], Step | None]:
+        """Take a resource through the engine's stages; gives its inputs after Check, and what happens to it."""
+        old = self._before.old(registration) if self._before is not None else None
+        given = registration.inputs
+        if old is not None:
+            registration.inputs = state.with_ignored(registration, old)
+        if registration.type != STACK_TYPE:
+            self._providers.check(registration)
         checked = registration.inputs
         self._judged(registration)
-        self._create(registration)
+        step = self._stepped(registration, old, given)
+        self._run_hooks("before", registration, step)
+        self._providers.create(registration, step)
         self._record(registration)
-        response = resource_pb2.RegisterResourceResponse(urn=urn)
+        if registration.custom:
+            self._run_hooks("after", registration, step)
+        return checked, step
+
+    def _answer(
+        self,
+        request: resource_pb2.RegisterResourceRequest,
+        registration: Registration,
+        checked: dict[str, Any],
+        step: Step | None,
+    ) -> resource_pb2.RegisterResourceResponse:
+        response = resource_pb2.RegisterResourceResponse(urn=registration.urn)
         if registration.id not in (None, wire.UNKNOWN_WIRE):
             response.id = registration.id
-        if not self._preview:
+        if not self._preview or step is not None:
             response.object.CopyFrom(wire.struct_of(registration.outputs))
         elif not request.remote:
             # At preview, what is not said is not known: the SDK makes the missing outputs unknown.
@@ -193,14 +223,14 @@ class Monitor:
         else:
             self._give_provider(registration, request)
             if request.id == wire.UNKNOWN_WIRE:
-                registration.outputs = self._unknown_outputs(registration)
+                registration.outputs = self._providers.unknown_outputs(registration)
             else:
                 _, found = outputs.filled(
                     registration.type,
                     registration.name,
                     urn,
                     wire.unwrapped(wire.plain_of(inputs)),
-                    self._place(registration.provider),
+                    self._providers.place(registration.provider),
                     looked_up=request.id,
                 )
                 registration.outputs = {**wire.wire_from_plain(found), **inputs, "id": request.id}
@@ -216,6 +246,8 @@ class Monitor:
         if registration is None:
             raise self._stop(f"outputs were registered for {request.urn}, which is not a resource of this run")
         registration.outputs = wire.wire_of(request.outputs)
+        if registration.type != STACK_TYPE:
+            self._run_hooks("after", registration, self._steps.get(registration.urn))
         return empty_pb2.Empty()
 
     # -- functions
@@ -227,13 +259,13 @@ class Monitor:
         self._go_on()
         if request.tok == "pulumi:pulumi:getResource":
             return self._get_resource(request)
-        for callback in self._invoke_transforms:
-            self._transform_invoke(request, callback)
+        if self._transforms.of_invokes:
+            self._transforms.apply_to_invoke(request)
         with self._lock:
             provider = self._provider_for(request.tok, request.provider, request.version)
         args = wire.unwrapped(wire.plain_of(wire.wire_of(request.args)))
         try:
-            result = lookups.answered(request.tok, args, self._place(provider), self._answers)
+            result = lookups.answered(request.tok, args, self._providers.place(provider), self._answers)
         except lookups.Refused as refused:
             raise self._stop(str(refused)) from refused
         return resource_pb2.ResourceInvokeResponse(**{"return": wire.struct_of(wire.wire_from_plain(result))})
@@ -254,17 +286,20 @@ class Monitor:
 
     def RegisterStackTransform(self, request: callback_pb2.Callback) -> empty_pb2.Empty:  # noqa: N802
         """Keep a transform for every resource to come."""
-        self._stack_transforms.append(request)
+        self._transforms.of_stack.append(request)
         return empty_pb2.Empty()
 
     def RegisterStackInvokeTransform(self, request: callback_pb2.Callback) -> empty_pb2.Empty:  # noqa: N802
         """Keep a transform for every function call to come."""
-        self._invoke_transforms.append(request)
+        self._transforms.of_invokes.append(request)
         return empty_pb2.Empty()
 
     def RegisterResourceHook(self, request: resource_pb2.RegisterResourceHookRequest) -> empty_pb2.Empty:  # noqa: N802
-        """Say that a hook will not be run: it may do anything, outside the rehearsal too."""
-        self.note("info", f"resource hook {request.name!r} is registered; a rehearsal does not run hooks")
+        """Keep a hook for the resources that are bound to it."""
+        try:
+            self._hooks.register(request)
+        except HookFailed as problem:
+            raise self._stop(str(problem)) from problem
         return empty_pb2.Empty()
 
     def RegisterErrorHook(self, _: resource_pb2.RegisterErrorHookRequest) -> empty_pb2.Empty:  # noqa: N802
@@ -317,10 +352,37 @@ class Monitor:
         if self.stopped is not None:
             raise self.stopped
 
-    def _stop(self, message: str) -> Stopped:
+    def _stop(self, message: str, urn: str = "") -> Stopped:
         self.stopped = Stopped(message)
-        self.note("error", message)
+        self.note("error", message, urn)
         return self.stopped
+
+    def _refuse(self, step: Step) -> None:
+        """Say that the engine refuses a step; it ends an update there, and a preview after it has shown the rest."""
+        if not self._preview:
+            raise self._stop(step.refused, step.urn)
+        self.note("error", step.refused, step.urn)
+        self.refusals.append(self.diagnostics[-1])
+
+    def finish(self) -> None:
+        """Take away what the program no longer makes, once it has ended well."""
+        if self._before is None or self.stopped is not None or any(d.severity == "error" for d in self.diagnostics):
+            return
+        for step in self._before.gone():
+            old = step.old
+            if old is None:
+                continue
+            try:
+                self._run_hooks("before", None, step)
+                if step.refused:
+                    self._refuse(step)
+                self._run_hooks("after", None, step)
+            except Stopped:
+                return
+
+    def _parent_of(self, urn: str) -> str:
+        registration = self._by_urn.get(urn)
+        return registration.parent if registration is not None else ""
 
     def _record(self, registration: Registration) -> None:
         self._registered.append(registration)
@@ -383,30 +445,8 @@ class Monitor:
             inputs=inputs,
             order=(order, -1),
         )
-        self._judged(provider)
-        self._create(provider)
-        self._record(provider)
+        self._made(provider)
         return provider
-
-    def _check(self, registration: Registration) -> None:
-        """What a provider's Check adds to the inputs: of pulumi-aws, `tagsAll` from the default tags."""
-        provider = registration.provider
-        if (
-            provider is None
-            or provider.type != f"{PROVIDER_PREFIX}aws"
-            or not registration.custom
-            or "tagsAll" not in outputs.computed(registration.type)
-        ):
-            return
-        if provider.urn not in self._default_tags:
-            self._default_tags[provider.urn] = _default_tags(provider.inputs)
-        defaults = self._default_tags[provider.urn]
-        own = registration.inputs.get("tags") or {}
-        if defaults == wire.UNKNOWN_WIRE or wire.contains_unknown(own):
-            tags: Any = wire.UNKNOWN_WIRE
-        else:
-            tags = {**defaults, **wire.opened(own)}
-        registration.inputs = {**registration.inputs, "tagsAll": tags}
 
     def _check_files(self, registration: Registration) -> None:
         """The engine reads every file it is handed; one that is missing ends the run."""
@@ -416,58 +456,40 @@ class Monitor:
                     f"{registration.urn}: the file {path} does not exist; paths are relative to the program's directory"
                 )
 
-    def _create(self, registration: Registration) -> None:
-        """Set id and outputs as the provider, or at preview the engine, would give them."""
-        if registration.remote:
-            if not self._preview:
-                made = outputs.remote_outputs(
-                    registration.type,
-                    registration.name,
-                    registration.urn,
-                    wire.unwrapped(wire.plain_of(registration.inputs)),
-                    self._place(registration.provider),
-                )
-                registration.outputs = wire.wire_from_plain(made)
-            else:
-                registration.outputs = dict.fromkeys(outputs.all_outputs(registration.type), wire.UNKNOWN_WIRE)
-            return
-        if not registration.custom:
-            return
-        if self._preview:
-            registration.id = wire.UNKNOWN_WIRE
-            registration.outputs = self._unknown_outputs(registration)
-            return
-        identifier, made = outputs.filled(
-            registration.type,
-            registration.name,
-            registration.urn,
-            wire.unwrapped(wire.plain_of(registration.inputs)),
-            self._place(registration.provider),
-            looked_up=registration.options.import_id,
-        )
-        registration.id = identifier
-        result = {**wire.wire_from_plain(made), **registration.inputs}
-        if not registration.type.startswith(PROVIDER_PREFIX):
-            result["id"] = identifier
-        for key in registration.options.additional_secret_outputs:
-            if key in result and not wire.is_secret(result[key]):
-                result[key] = {wire.SIGNATURE: wire.SECRET, "value": result[key]}
-        registration.outputs = result
+    def _stepped(self, registration: Registration, old: Resource | None, given: dict[str, Any]) -> Step | None:
+        """What happens to the resource, where the run starts from a state."""
+        if self._before is None:
+            return None
+        step = self._steps[registration.urn] = self._before.step(registration, old)
+        if step.op == "replace" and registration.inputs is not given and registration.options.ignore_changes:
+            # What is made anew takes the program's own values: there is no old one left to leave alone.
+            registration.inputs = given
+            self._providers.check(registration)
+        if step.refused:
+            self._refuse(step)
+        return step
 
-    def _unknown_outputs(self, registration: Registration) -> dict[str, Any]:
-        if registration.type.startswith(PROVIDER_PREFIX):
-            return registration.inputs
-        unknown = dict.fromkeys(outputs.computed(registration.type), wire.UNKNOWN_WIRE)
-        return {**unknown, **registration.inputs, "id": wire.UNKNOWN_WIRE}
-
-    def _place(self, provider: Registration | None) -> outputs.Place:
-        if provider is None:
-            return outputs.place_of({}, self._config)
-        found = self._places.get(provider.urn)
-        if found is None:
-            inputs = {k: v for k, v in wire.opened(provider.inputs).items() if v != wire.UNKNOWN_WIRE}
-            found = self._places[provider.urn] = outputs.place_of(inputs, self._config)
-        return found
+    def _run_hooks(self, when: str, registration: Registration | None, step: Step | None) -> None:
+        """Run the hooks of what happens; a failing one ends the run before the step, and spoils it after."""
+        op = "create" if step is None else {"import": "create", "replace": "create"}.get(step.op, step.op)
+        old = None if step is None or op == "create" else step.old
+        options = registration.options if registration is not None else old.options if old is not None else None
+        if options is None or not options.hooks or op not in ("create", "update", "delete"):
+            return
+        urn = registration.urn if registration is not None else old.urn if old is not None else ""
+        before = (None, None) if old is None else (state.inputs_of(old), state.outputs_of(old))
+        now: tuple[dict[str, Any] | None, dict[str, Any] | None] = (None, None)
+        if registration is not None:
+            now = (registration.inputs, registration.outputs if when == "after" else None)
+        identifier = (registration.id if registration is not None else None) or ""
+        if old is not None and not identifier and isinstance(old.id, str):
+            identifier = old.id
+        try:
+            self._hooks.run(f"{when}_{op}", options.hooks, urn, identifier, now, before)
+        except (HookFailed, CallbackLost) as problem:
+            if when == "before":
+                raise self._stop(str(problem), urn) from problem
+            self.note("error", str(problem), urn)
 
     def _referenced_stack(self, name: str) -> dict[str, Any]:
         known = self._stack_outputs.get(name)
@@ -509,132 +531,6 @@ class Monitor:
         if found is None:
             found = self._files[uri] = unquote(urlparse(uri).path)
         return found
-
-    # -- transforms: called as the engine calls them, on the loop that the program runs on
-
-    def _callback(self, callback: callback_pb2.Callback, request: Any) -> bytes:
-        function = next(
-            (
-                servicer._callbacks[callback.token]  # noqa: SLF001  the SDK serves them over gRPC only
-                for servicer in _callbacks._CallbackServicer._servicers  # noqa: SLF001
-                if callback.token in servicer._callbacks  # noqa: SLF001
-            ),
-            None,
-        )
-        if function is None or self.loop is None:
-            raise self._stop("a transform was registered that the SDK no longer serves")
-        future = asyncio.run_coroutine_threadsafe(_awaited(function, request.SerializeToString()), self.loop)
-        result: bytes = future.result().SerializeToString()
-        return result
-
-    def _transform(self, request: resource_pb2.RegisterResourceRequest, own: Sequence[callback_pb2.Callback]) -> None:
-        """Run a resource's own transforms, then its parents', then the stack's."""
-        if request.type == STACK_TYPE:
-            return
-        for callback in (*own, *self._inherited_transforms(request.parent), *self._stack_transforms):
-            transform = resource_pb2.TransformRequest(
-                type=request.type,
-                name=request.name,
-                custom=request.custom,
-                parent=request.parent,
-                properties=request.object,
-                options=_transform_options(request),
-            )
-            response = resource_pb2.TransformResponse.FromString(self._callback(callback, transform))
-            request.object.CopyFrom(response.properties)
-            if response.HasField("options"):
-                _apply_options(request, response.options)
-
-    def _inherited_transforms(self, parent: str) -> Iterable[callback_pb2.Callback]:
-        while parent:
-            yield from self._transforms.get(parent, ())
-            registration = self._by_urn.get(parent)
-            parent = registration.parent if registration is not None else ""
-
-    def _transform_invoke(self, request: resource_pb2.ResourceInvokeRequest, callback: callback_pb2.Callback) -> None:
-        transform = resource_pb2.TransformInvokeRequest(
-            token=request.tok,
-            args=request.args,
-            options=resource_pb2.TransformInvokeOptions(
-                provider=request.provider, version=request.version, plugin_download_url=request.pluginDownloadURL
-            ),
-        )
-        response = resource_pb2.TransformInvokeResponse.FromString(self._callback(callback, transform))
-        request.args.CopyFrom(response.args)
-        if response.HasField("options"):
-            request.provider = response.options.provider
-            request.version = response.options.version
-
-
-async def _awaited(function: Any, request: bytes) -> Any:
-    return await function(request)
-
-
-def _default_tags(provider_inputs: Mapping[str, Any]) -> Any:
-    """The provider's default tags, or the unknown sentinel; a provider carries them as JSON."""
-    given = wire.opened(provider_inputs.get("defaultTags") or {})
-    if isinstance(given, str):
-        if given == wire.UNKNOWN_WIRE:
-            return given
-        try:
-            given = json.loads(given)
-        except ValueError:
-            return {}
-    tags = given.get("tags") if isinstance(given, dict) else None
-    if wire.contains_unknown(tags):
-        return wire.UNKNOWN_WIRE
-    return dict(tags or {})
-
-
-def _transform_options(request: resource_pb2.RegisterResourceRequest) -> resource_pb2.TransformResourceOptions:
-    options = resource_pb2.TransformResourceOptions(
-        depends_on=request.dependencies,
-        protect=request.protect,
-        ignore_changes=request.ignoreChanges,
-        replace_on_changes=request.replaceOnChanges,
-        version=request.version,
-        aliases=request.aliases,
-        provider=request.provider,
-        plugin_download_url=request.pluginDownloadURL,
-        retain_on_delete=request.retainOnDelete,
-        deleted_with=request.deletedWith,
-        additional_secret_outputs=request.additionalSecretOutputs,
-        providers=dict(request.providers),
-    )
-    if request.HasField("customTimeouts"):
-        options.custom_timeouts.CopyFrom(request.customTimeouts)
-    if request.deleteBeforeReplaceDefined:
-        options.delete_before_replace = request.deleteBeforeReplace
-    setattr(options, "import", request.importId)
-    return options
-
-
-def _apply_options(
-    request: resource_pb2.RegisterResourceRequest, options: resource_pb2.TransformResourceOptions
-) -> None:
-    request.protect = options.protect
-    request.version = options.version
-    request.provider = options.provider
-    request.pluginDownloadURL = options.plugin_download_url
-    request.retainOnDelete = options.retain_on_delete
-    request.deletedWith = options.deleted_with
-    request.deleteBeforeReplaceDefined = options.HasField("delete_before_replace")
-    request.deleteBeforeReplace = options.delete_before_replace
-    request.importId = getattr(options, "import")
-    for ours, theirs in (
-        (request.dependencies, options.depends_on),
-        (request.ignoreChanges, options.ignore_changes),
-        (request.replaceOnChanges, options.replace_on_changes),
-        (request.additionalSecretOutputs, options.additional_secret_outputs),
-    ):
-        del ours[:]
-        ours.extend(theirs)
-    del request.aliases[:]
-    request.aliases.extend(options.aliases)
-    request.ClearField("providers")
-    request.providers.update(options.providers)
-    if options.HasField("custom_timeouts"):
-        request.customTimeouts.CopyFrom(options.custom_timeouts)
 
 
 class EngineLog:

@@ -134,6 +134,8 @@ class _Subject:
     inputs: Mapping[str, Any]
     place: Place
     id: str = ""
+    revision: int = 1
+    """Which of its name this is, where the service counts them."""
 
     def hex(self, what: str, digits: int) -> str:
         """Digits that are the same in every run and differ between resources and properties."""
@@ -151,7 +153,14 @@ class _Subject:
 
 
 def filled(
-    token: str, name: str, urn: str, inputs: Mapping[str, Any], place: Place, *, looked_up: str = ""
+    token: str,
+    name: str,
+    urn: str,
+    inputs: Mapping[str, Any],
+    place: Place,
+    *,
+    looked_up: str = "",
+    instead_of: Mapping[str, Any] | None = None,
 ) -> tuple[str, dict[str, Any]]:
     """The physical id and the outputs of a resource after its creation.
 
@@ -162,11 +171,18 @@ def filled(
         inputs: plain inputs (secrets opened).
         place: account and region.
         looked_up: the physical id, where the program reads or imports what is already there.
+        instead_of: the outputs of what stood under this URN before, where it is made anew: no made value is
+            one of those again.
 
     Returns:
         The id and the outputs: the inputs, and for every computed property a value of its form.
     """
-    subject = _Subject(token, name, urn, inputs, place, looked_up)
+    revision = 1
+    if instead_of is not None:
+        urn = f"{urn}\0{instead_of.get('id')}\0{instead_of.get('arn')}"
+        former = instead_of.get("revision")
+        revision += former if isinstance(former, int) else 0
+    subject = _Subject(token, name, urn, inputs, place, looked_up, revision)
     outputs = dict(inputs)
     arn = looked_up if looked_up.startswith("arn:") else _arn(subject)
     identifier = looked_up or _identifier(subject, arn)
@@ -340,7 +356,7 @@ _ARNS: dict[str, tuple[str, tuple[str, ...]]] = {
     "aws:ecs/capacityProvider:CapacityProvider": ("ecs:{region}:{account}:capacity-provider/{0}", ("name",)),
     "aws:ecs/cluster:Cluster": ("ecs:{region}:{account}:cluster/{0}", ("name",)),
     "aws:ecs/service:Service": ("ecs:{region}:{account}:service/{cluster}/{0}", ("name",)),
-    "aws:ecs/taskDefinition:TaskDefinition": ("ecs:{region}:{account}:task-definition/{0}:1", ("family",)),
+    "aws:ecs/taskDefinition:TaskDefinition": ("ecs:{region}:{account}:task-definition/{0}:{revision}", ("family",)),
     "aws:iam/group:Group": ("iam::{account}:group{path}{0}", ("name",)),
     "aws:iam/instanceProfile:InstanceProfile": ("iam::{account}:instance-profile{path}{0}", ("name",)),
     "aws:iam/openIdConnectProvider:OpenIdConnectProvider": ("iam::{account}:oidc-provider/{host}", ("url",)),
@@ -449,6 +465,7 @@ def _arn(subject: _Subject) -> str:
         hex2=subject.hex("arn2", 16),
         hex3=subject.hex("arn3", 16),
         suffix=subject.hex("suffix", 6),
+        revision=subject.revision,
         path=path if isinstance(path, str) and path else "/",
         cluster=cluster.rsplit("/", 1)[-1],
         group=subject.inputs.get("groupName") or "default",
@@ -498,7 +515,7 @@ _SPECIAL: dict[tuple[str, str], Any] = {
     ("aws:ecr/repository:Repository", "repositoryUrl"): lambda s: (
         f"{s.place.account}.dkr.ecr.{s.place.region}.{s.place.dns_suffix}/{s.given('name')}"
     ),
-    ("aws:ecs/taskDefinition:TaskDefinition", "revision"): lambda _: 1,
+    ("aws:ecs/taskDefinition:TaskDefinition", "revision"): lambda s: s.revision,
     ("aws:ecs/taskDefinition:TaskDefinition", "arnWithoutRevision"): lambda s: _arn(s).rsplit(":", 1)[0],
     ("aws:kms/key:Key", "keyId"): _uuid,
     ("aws:lambda/function:Function", "version"): lambda _: "$LATEST",

@@ -180,7 +180,7 @@ aws.sqs.Queue('q', name='q', policy=r.arn)"""
 @pytest.mark.parametrize(
     ("first", "second", "op", "refused"),
     [
-        ("protect=True", None, "delete", "cannot be deleted: it is protected"),
+        ("protect=True", None, "delete", "cannot be deleted\nbecause it is protected"),
         ("protect=True", "protect=True", "replace", "unable to replace resource"),
         ("protect=True", "", "replace", ""),
         ("retain_on_delete=True", None, "delete", ""),
