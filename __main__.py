@@ -110,7 +110,9 @@ for service in stack.services:
 # While traffic shifts nothing scales, and people are told.
 guarded = tuple(s.name for s in stack.services if s.strategy == "blue-green")
 if guarded:
-    guard_args = ScalingGuardArgs(names=names, services=guarded, log_retention_days=stack.log_retention_days)
+    guard_args = ScalingGuardArgs(
+        names=names, services=guarded, topic=topics.alarms.arn, log_retention_days=stack.log_retention_days
+    )
     ScalingGuard("scaling-guard", guard_args, here)
 told = stack.notifications
 if told.slack or told.chatwork:

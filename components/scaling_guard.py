@@ -6,21 +6,32 @@ import json
 from dataclasses import dataclass
 
 import pulumi
+import pulumi_aws as aws
 
 from components import iam
 from components.event_source import feed
 from components.function import Function, FunctionArgs
 from components.naming import Names
 
+#: What the function counts in every sweep: namespace and name.
+METRIC = ("ecs-release", "SuspendedWithoutDeployment")
 _SWEEP = "rate(15 minutes)"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScalingGuardArgs:
-    """`ScalingGuard`'s arguments: the names of the blue/green services."""
+    """`ScalingGuard`'s arguments.
+
+    Args:
+        names: the stack's names.
+        services: the names of the blue/green services.
+        topic: of the alarms.
+        log_retention_days: days that its logs are kept.
+    """
 
     names: Names
     services: tuple[str, ...]
+    topic: pulumi.Input[str]
     log_retention_days: int
 
 
@@ -42,7 +53,10 @@ class ScalingGuard(pulumi.ComponentResource):
                 handler="functions.scaling_guard.handler",
                 description=f"Suspends auto scaling in {names.environment} while a deployment shifts traffic",
                 statements=guard_statements(names),
-                environment={"GUARDED_SERVICES": json.dumps(guarded(names, args.services))},
+                environment={
+                    "ENVIRONMENT": names.environment,
+                    "GUARDED_SERVICES": json.dumps(guarded(names, args.services)),
+                },
                 log_retention_days=args.log_retention_days,
             ),
             child,
@@ -69,6 +83,24 @@ class ScalingGuard(pulumi.ComponentResource):
             schedule=_SWEEP,
             opts=child,
         )
+        aws.cloudwatch.MetricAlarm(
+            f"{name}-suspended",
+            name=f"{names.environment}-scaling-suspended",
+            alarm_description=f"A service of {names.environment} is fully suspended from scaling though nothing is "
+            "deployed; docs/operations.md says how to resume it",
+            namespace=METRIC[0],
+            metric_name=METRIC[1],
+            dimensions={"Environment": names.environment},
+            statistic="Maximum",
+            period=3600,  # every hour has sweeps in it, so that a missing point is a sweep that failed
+            evaluation_periods=1,
+            comparison_operator="GreaterThanThreshold",
+            threshold=0,
+            treat_missing_data="ignore",
+            alarm_actions=[args.topic],
+            ok_actions=[args.topic],
+            opts=child,
+        )
         self.register_outputs({"functionArn": self.function.arn})
 
 
@@ -81,12 +113,18 @@ def guarded(names: Names, services: tuple[str, ...]) -> dict[str, object]:
         "group": any_service.base,
         "resourceId": f"service/{names.cluster}/{any_service.base}",
         "parameter": _parameter(names, "{service}"),
+        "letItScale": _let_it_scale(names, "{service}"),
     }
 
 
 def _parameter(names: Names, service: str) -> str:
     """Where the guard remembers what stood before it suspended a service's scaling."""
     return f"/ecs-release/{names.environment}/{service}/scaling-guard"
+
+
+def _let_it_scale(names: Names, service: str) -> str:
+    """Where a person writes the deployment that a service may scale in."""
+    return f"/ecs-release/{names.environment}/{service}/let-it-scale"
 
 
 def guard_statements(names: Names) -> tuple[iam.Statement, ...]:
@@ -119,5 +157,10 @@ def guard_statements(names: Names) -> tuple[iam.Statement, ...]:
             sid="RememberWhatStoodBefore",
             actions=("ssm:DeleteParameter", "ssm:GetParameter", "ssm:PutParameter"),
             resources=(names.arn("ssm", f"parameter{_parameter(names, '*')}"),),
+        ),
+        iam.Statement(
+            sid="SeeWhatAPersonLetsScale",
+            actions=("ssm:GetParameter",),
+            resources=(names.arn("ssm", f"parameter{_let_it_scale(names, '*')}"),),
         ),
     )

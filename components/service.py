@@ -227,8 +227,15 @@ class Service(pulumi.ComponentResource):
             resource_id=pulumi.Output.concat("service/", self._args.cluster, "/", self.service.name),
             min_capacity=service.min,
             max_capacity=service.max,
-            # While a deployment shifts traffic, scaling is suspended from outside.
-            opts=pulumi.ResourceOptions(parent=self.service, ignore_changes=["suspendedState"]),
+            # The provider sends these with every change of the capacities, whether declared or ignored; ignored, it
+            # sends what the last refresh saw, which may be a deployment's suspension and would then stay for good.
+            # Sent while a deployment shifts traffic, they are the scaling guard's to suspend again.
+            suspended_state={
+                "dynamic_scaling_in_suspended": False,
+                "dynamic_scaling_out_suspended": False,
+                "scheduled_scaling_suspended": False,
+            },
+            opts=pulumi.ResourceOptions(parent=self.service),
         )
         metrics = {
             "cpu": ("ECSServiceAverageCPUUtilization", scaling.cpu_percent),

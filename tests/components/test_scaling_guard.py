@@ -8,6 +8,7 @@ from moto.events.models import EventPattern, EventPatternParser
 from components import iam
 from components.naming import Names
 from components.scaling_guard import guard_statements, guarded
+from functions import scaling_guard
 from tests.rehearsed import ACCOUNTS, REGION, STACKS, granted, named, rehearsed, services_with
 
 FUNCTION, RULE = "aws:lambda/function:Function", "aws:cloudwatch/eventRule:EventRule"
@@ -88,6 +89,33 @@ def test_it_remembers_in_a_parameter_that_it_may_write(stack):
     prefix = f"arn:aws:ssm:{REGION}:{ACCOUNTS[stack]}:parameter"
     assert memory["Resource"] == [f"{prefix}{config['parameter'].replace('{service}', '*')}"]
     assert config["parameter"].startswith(f"/ecs-release/{stack}/")
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_what_people_let_scale_it_reads_and_never_writes(stack):
+    run = rehearsed(stack)
+    config = json.loads(
+        named(run, FUNCTION, f"{stack}-scaling-guard").inputs["environment"]["variables"]["GUARDED_SERVICES"]
+    )
+    said = f"arn:aws:ssm:{REGION}:{ACCOUNTS[stack]}:parameter{config['letItScale'].replace('{service}', '*')}"
+
+    assert [s["Action"] for s in granted(run, f"{stack}-scaling-guard").values() if said in s["Resource"]] == [
+        ["ssm:GetParameter"]
+    ]
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_service_that_stays_suspended_sounds_an_alarm(stack, capsys):
+    run = rehearsed(stack, "up")
+    variables = named(run, FUNCTION, f"{stack}-scaling-guard").inputs["environment"]["variables"]
+    alarm = named(run, "aws:cloudwatch/metricAlarm:MetricAlarm", f"{stack}-scaling-suspended").inputs
+
+    scaling_guard.tell_of(["api"])
+    counted = json.loads(capsys.readouterr().out)["_aws"]["CloudWatchMetrics"][0]
+
+    assert (alarm["namespace"], alarm["metricName"]) == (counted["Namespace"], counted["Metrics"][0]["Name"])
+    assert alarm["dimensions"] == {"Environment": variables["ENVIRONMENT"]}
+    assert alarm["alarmActions"] == [f"arn:aws:sns:{REGION}:{ACCOUNTS[stack]}:{stack}-alarms"]
 
 
 @pytest.mark.parametrize("stack", STACKS)

@@ -243,10 +243,16 @@ def test_the_number_of_tasks_follows_the_load_within_the_stack_s_bounds(stack, l
     assert tracked["targetValue"] == 60
 
 
-def test_pulumi_does_not_resume_the_scaling_that_a_deployment_suspended():
+def test_what_a_refresh_saw_of_a_deployment_s_suspension_is_never_sent_back():
+    """The provider sends the state's copy of what is ignored or not declared with every change of the capacities."""
     target = named(rehearsed("prod"), TARGET, "service/prod/prod-api", key="resourceId")
 
-    assert target.options.ignore_changes == ("suspendedState",)
+    assert target.options.ignore_changes == ()
+    assert target.inputs["suspendedState"] == {
+        "dynamicScalingInSuspended": False,
+        "dynamicScalingOutSuspended": False,
+        "scheduledScalingSuspended": False,
+    }
 
 
 @pytest.mark.parametrize(("stack", "days"), [("dev", 30), ("stg", 30), ("prod", 365)])

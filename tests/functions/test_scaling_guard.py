@@ -1,8 +1,5 @@
 """Auto scaling is suspended while a deployment runs and as before when none does, whatever order events come in."""
 
-# The fake takes what boto3's clients take.
-# ruff: noqa: ARG002, N803
-
 import itertools
 import json
 
@@ -10,169 +7,18 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from functions import aws, scaling_guard
+from functions import scaling_guard
 from functions.scaling_guard import ALL_SUSPENDED, Flags, Record, Step, decide
-from tests.functions.world import context
-
-SERVICES = {
-    "services": ["api", "worker"],
-    "application": "prod-{service}",
-    "group": "prod-{service}",
-    "resourceId": "service/prod/prod-{service}",
-    "parameter": "/ecs-release/prod/{service}/scaling-guard",
-}
-FREE = Flags(scale_in=False, scale_out=False, scheduled=False)
-BY_HAND = [
+from tests.functions.scaling_world import (
+    BY_HAND,
+    ENDS,
     FREE,
-    ALL_SUSPENDED,
-    Flags(scale_in=True, scale_out=False, scheduled=False),
-    Flags(scale_in=False, scale_out=True, scheduled=True),
-]
-ENDS = {"SUCCESS": "Succeeded", "FAILURE": "Failed", "STOP": "Stopped"}
-SWEEP = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
-
-
-def event(state, deployment="d-1", service="api"):
-    """A CodeDeploy event as EventBridge delivers it."""
-    arn = "arn:aws:codedeploy:ap-northeast-1:123456789012"
-    return {
-        "version": "0",
-        "id": "c071bfbf-83c4-49ca-a6ff-3df053957145",
-        "account": "123456789012",
-        "region": "ap-northeast-1",
-        "time": "2026-11-21T06:00:00Z",
-        "source": "aws.codedeploy",
-        "detail-type": "CodeDeploy Deployment State-change Notification",
-        "resources": [
-            f"{arn}:application:prod-{service}",
-            f"{arn}:deploymentgroup:prod-{service}/prod-{service}",
-        ],
-        "detail": {
-            "region": "ap-northeast-1",
-            "application": f"prod-{service}",
-            "deploymentGroup": f"prod-{service}",
-            "deploymentId": deployment,
-            "instanceGroupId": "9fd2fbef-2157-40d8-91e7-6845af69e2d2",
-            "state": state,
-        },
-    }
-
-
-class NoSuchParameterError(ClientError):
-    """ssm's ParameterNotFound."""
-
-
-class ParameterThereError(ClientError):
-    """ssm's ParameterAlreadyExists."""
-
-
-class Account:
-    """The three services that the guard speaks to, in memory, so that every order of everything can be tried.
-
-    `on_call` runs before the call of that number: a fault, or another invocation in between.
-    """
-
-    class exceptions:  # noqa: N801  (named as a botocore client's)
-        ParameterNotFound = NoSuchParameterError
-        ParameterAlreadyExists = ParameterThereError
-
-    def __init__(self, before=FREE):
-        self.flags = {"service/prod/prod-api": before, "service/prod/prod-worker": FREE}
-        self.parameters = {}
-        self.deployments = {}
-        self.number = 0
-        self.on_call = {}
-        self.updates = []
-
-    def _call(self):
-        self.number += 1
-        if hook := self.on_call.pop(self.number, None):
-            hook()
-
-    def describe_scalable_targets(self, *, ServiceNamespace, ResourceIds, ScalableDimension):
-        self._call()
-        assert (ServiceNamespace, ScalableDimension) == ("ecs", "ecs:service:DesiredCount")
-        found = [name for name in ResourceIds if name in self.flags]
-        return {"ScalableTargets": [{"SuspendedState": self.flags[name].state()} for name in found]}
-
-    def register_scalable_target(self, *, ServiceNamespace, ResourceId, ScalableDimension, SuspendedState):
-        self._call()
-        assert ResourceId in self.flags
-        self.flags[ResourceId] = Flags.of(SuspendedState)
-        self.updates.append(ResourceId)
-
-    def get_paginator(self, operation):
-        assert operation == "list_deployments"
-        return self
-
-    def paginate(self, *, applicationName, deploymentGroupName, includeOnlyStatuses):
-        self._call()
-        assert applicationName == deploymentGroupName
-        running = [
-            name
-            for name, (application, status, listed) in self.deployments.items()
-            if application == applicationName and status in includeOnlyStatuses and listed
-        ]
-        # An empty page may come before a full one.
-        return [{}, {"deployments": running}]
-
-    def get_deployment(self, *, deploymentId):
-        self._call()
-        return {"deploymentInfo": {"status": self.deployments[deploymentId][1]}}
-
-    def get_parameter(self, *, Name):
-        self._call()
-        if Name not in self.parameters:
-            raise NoSuchParameterError({"Error": {"Code": "ParameterNotFound"}}, "GetParameter")
-        return {"Parameter": {"Value": self.parameters[Name]}}
-
-    def put_parameter(self, *, Name, Description, Value, Type, Overwrite):
-        self._call()
-        if Name in self.parameters and not Overwrite:
-            raise ParameterThereError({"Error": {"Code": "ParameterAlreadyExists"}}, "PutParameter")
-        self.parameters[Name] = Value
-
-    def delete_parameter(self, *, Name):
-        self._call()
-        if Name not in self.parameters:
-            raise NoSuchParameterError({"Error": {"Code": "ParameterNotFound"}}, "DeleteParameter")
-        del self.parameters[Name]
-
-    @property
-    def api(self):
-        return self.flags["service/prod/prod-api"]
-
-    @api.setter
-    def api(self, flags):
-        self.flags["service/prod/prod-api"] = flags
-
-    def deploy(self, status="InProgress", deployment="d-1", service="api", *, listed=True):
-        self.deployments[deployment] = (f"prod-{service}", status, listed)
-
-
-@pytest.fixture(autouse=True)
-def _services(monkeypatch):
-    monkeypatch.setenv("GUARDED_SERVICES", json.dumps(SERVICES))
-    # One after the other, so that the calls can be counted.
-    monkeypatch.setattr(scaling_guard, "AT_ONCE", 1)
-
-
-@pytest.fixture
-def account(monkeypatch):
-    """Make an account with the target as it stood; the guard speaks to the one made last."""
-    made = []
-    monkeypatch.setattr(aws, "client", lambda *_: made[-1])
-
-    def make(before=FREE):
-        made.append(Account(before))
-        return made[-1]
-
-    return make
-
-
-def send(*events):
-    for one in events:
-        scaling_guard.handler(one, context())
+    LET_IT_SCALE,
+    SERVICES,
+    SWEEP,
+    event,
+    send,
+)
 
 
 @pytest.mark.parametrize("before", BY_HAND)
@@ -337,19 +183,79 @@ def test_deployments_of_two_services_do_not_touch_each_other(account):
     assert list(world.parameters) == ["/ecs-release/prod/api/scaling-guard"]
 
 
-def test_what_a_person_resumes_during_a_deployment_stays_resumed(account):
+def test_what_is_resumed_during_a_deployment_is_suspended_again_and_stays_resumed_after_it(account):
     world = account(ALL_SUSPENDED)
     world.deploy("InProgress")
     send(event("START"))
 
     world.api = FREE
-    send(event("START"), SWEEP)
+    send(SWEEP)
     during = world.api
     world.deploy("Succeeded")
     send(event("SUCCESS"))
 
-    assert during == FREE
+    assert during == ALL_SUSPENDED
     assert world.api == FREE
+    assert world.parameters == {}
+
+
+def test_a_person_lets_one_deployment_scale_and_no_other(account):
+    before = BY_HAND[2]
+    world = account(before)
+    world.deploy("InProgress")
+    send(event("START"))
+
+    world.parameters[LET_IT_SCALE] = "d-1\n"
+    send(SWEEP)
+    during = world.api
+    world.deploy("Failed")
+    world.deploy("InProgress", "d-2")
+    send(event("FAILURE"), event("START", "d-2"))
+
+    assert during == before
+    assert world.api == ALL_SUSPENDED
+
+
+def test_a_sweep_does_not_suspend_for_a_deployment_that_is_over_and_still_listed(account):
+    world = account()
+    world.deploy("InProgress")
+    send(event("START"))
+    world.deploy("Succeeded")
+    send(event("SUCCESS"))
+
+    world.still_listed.add("d-1")
+    send(SWEEP)
+
+    assert world.api == FREE
+    assert world.parameters == {}
+
+
+def told(capsys):
+    """The metrics that CloudWatch would read from what was printed."""
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith('{"_aws"')]
+    for line in lines:
+        [directive] = line["_aws"]["CloudWatchMetrics"]
+        assert directive["Dimensions"] == [["Environment"]]
+        assert [metric["Name"] for metric in directive["Metrics"]] == ["SuspendedWithoutDeployment"]
+    return [(line["SuspendedWithoutDeployment"], line["services"]) for line in lines]
+
+
+def test_a_target_that_is_suspended_for_no_known_reason_is_told(account, capsys):
+    world = account(ALL_SUSPENDED)
+
+    send(SWEEP)
+
+    assert told(capsys) == [(1, ["api"])]
+    assert world.api == ALL_SUSPENDED
+
+
+def test_nothing_is_told_of_a_deployment_or_of_what_a_person_suspended_in_part(account, capsys):
+    world = account(BY_HAND[2])
+    send(SWEEP)
+    world.deploy("InProgress")
+    send(event("START"), SWEEP)
+
+    assert told(capsys) == [(0, []), (0, [])]
 
 
 def test_a_target_that_is_not_there_is_not_made(account):
@@ -379,7 +285,7 @@ def test_a_fault_at_any_call_is_made_good_by_the_next_sweep(account):
         raise ClientError({"Error": {"Code": "ThrottlingException"}}, "AnyCall")
 
     faults = 0
-    for moment, number in itertools.product(["START", "SUCCESS"], range(1, 40)):
+    for moment, number in itertools.product(["START", "SUCCESS"], range(1, 60)):
         world = account(before)
         world.deploy("InProgress")
         for state in ("START", "SUCCESS"):
@@ -401,11 +307,11 @@ def test_a_fault_at_any_call_is_made_good_by_the_next_sweep(account):
     assert faults > 15
 
 
-@pytest.mark.parametrize("inner", ["START", "SUCCESS", "sweep", "next"])
+@pytest.mark.parametrize("inner", ["START", "SUCCESS", "sweep", "next", "the end and the next", "the end"])
 @pytest.mark.parametrize("outer", ["START", "SUCCESS", "sweep"])
 @pytest.mark.parametrize("before", [FREE, BY_HAND[2]])
 def test_another_invocation_between_any_two_calls_leaves_nothing_behind(account, before, inner, outer):
-    for number in range(1, 26):
+    for number in range(1, 60):
         world = account(before)
         world.deploy("InProgress")
         if outer != "START":
@@ -416,10 +322,14 @@ def test_another_invocation_between_any_two_calls_leaves_nothing_behind(account,
         def between(world=world):
             if inner == "SUCCESS":
                 world.deploy("Succeeded")
-            if inner == "next":
+            if inner.startswith("the end"):
+                world.deploy("Succeeded")
+                send(event("SUCCESS"))
+            if "next" in inner or inner == "the end":
                 world.deploy("Succeeded")
                 world.deploy("InProgress", "d-2")
-            send({"sweep": SWEEP, "next": event("START", "d-2")}.get(inner) or event(inner))
+            if inner != "the end":
+                send(SWEEP if inner == "sweep" else event("START", "d-2") if "next" in inner else event(inner))
 
         world.number = 0
         world.on_call = {number: between}
@@ -537,6 +447,7 @@ class TestOnTheEmulator:
     def test_start_and_end(self, target, monkeypatch):
         monkeypatch.setenv("GUARDED_SERVICES", json.dumps({**SERVICES, "services": ["api"]}))
         target.reply("codedeploy", "ListDeployments", 200, {"deployments": ["d-1"]})
+        target.reply("codedeploy", "GetDeployment", 200, {"deploymentInfo": {"status": "InProgress"}})
         send(event("START"))
         during = self.state()
         kept = boto3.client("ssm").get_parameter(Name="/ecs-release/prod/api/scaling-guard")["Parameter"]

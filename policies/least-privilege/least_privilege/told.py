@@ -24,6 +24,11 @@ _OF_ECS: Final = {
     "application-autoscaling:service-namespace": ("ecs",),
     "application-autoscaling:scalable-dimension": ("ecs:service:DesiredCount",),
 }
+#: What a function does to a parameter, by the key that names it: its own memory, and what people tell it.
+_PARAMETERS: Final = {
+    "parameter": ("ssm:getparameter", "ssm:putparameter", "ssm:deleteparameter"),
+    "letItScale": ("ssm:getparameter",),
+}
 _PLACEHOLDER = re.compile(r"\{\w+\}")
 _TARGET = re.compile(r"service/[\w{}-]+/[\w{}-]+")
 _PARAMETER = re.compile(r"/[\w./{}-]+/[\w./{}-]+")
@@ -132,11 +137,10 @@ def _of_text(key: str, text: str, role: Resource, inventory: Inventory) -> Itera
     elif kind == "secretsmanager" and rest:
         base = f"{_base(role, 'secretsmanager')}:secret:{rest.partition('#')[0]}"
         yield Permission(actions=("secretsmanager:getsecretvalue",), resources=(base, f"{base}-??????"))
-    elif key == "parameter" and _PARAMETER.fullmatch(text):
+    elif key in _PARAMETERS and _PARAMETER.fullmatch(text):
         arn = f"{_base(role, 'ssm')}:parameter{_PLACEHOLDER.sub('*', text)}"
         if arn not in inventory.parameters_of_tasks:
-            actions = ("ssm:getparameter", "ssm:putparameter", "ssm:deleteparameter")
-            yield Permission(actions=actions, resources=(arn,))
+            yield Permission(actions=_PARAMETERS[key], resources=(arn,))
     elif key == "resourceId" and _TARGET.fullmatch(text):
         yield _SEE_TARGETS
         yield Permission(
