@@ -74,8 +74,21 @@ _item("Load balancers by 730 h", "a load balancer-hour (capacity units come on t
 )
 _item("Metrics in alarms", "an alarm metric")(
     lambda rehearsal: sum(
-        sum("metric" in query for query in alarm.inputs["metricQueries"])
+        sum(
+            "metric" in query
+            for query in alarm.inputs.get("metricQueries", [{"metric": alarm.inputs.get("metricName")}])
+        )
         for alarm in rehearsal.all("aws:cloudwatch/metricAlarm:MetricAlarm")
+    )
+)
+_item("Metrics of its own", "a custom metric")(
+    # Those that an alarm reads and that AWS does not write.
+    lambda rehearsal: len(
+        {
+            (alarm.inputs["namespace"], alarm.inputs["metricName"])
+            for alarm in rehearsal.all("aws:cloudwatch/metricAlarm:MetricAlarm")
+            if not alarm.inputs.get("namespace", "AWS/").startswith("AWS/")
+        }
     )
 )
 _item("Dashboards", "a dashboard")(_count("aws:cloudwatch/dashboard:Dashboard"))
