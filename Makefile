@@ -8,7 +8,7 @@ BIN := .venv/bin
 STACK ?=
 STACK_FLAG := $(if $(STACK),--stack $(STACK),)
 
-.PHONY: help setup rehearse rehearse-release explain test check lint format snapshots docs bench up preview clean
+.PHONY: help setup rehearse rehearse-release explain test check lint format snapshots docs authorization bench up preview clean
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ snapshots: setup ## write tests/snapshots anew from the stacks as they are
 
 docs: setup ## write the generated parts of README.md and docs/ anew
 	@$(BIN)/python -m docs.generate && $(BIN)/python -m docs.generate_policies
+
+authorization: setup ## read AWS's actions, resources and condition keys anew into authorization/reference.tsv
+	@$(UV) run --quiet --isolated --locked --only-group authorization python -m authorization.refresh
 
 bench: setup ## time the rehearsal against the SDK's plain mocks, 1 to 100 services
 	@$(BIN)/python -m rehearsal.bench

@@ -106,17 +106,14 @@ def codedeploy_statements(names: ServiceNames, hooks: tuple[str, ...]) -> tuple[
     arn, base, cluster = names.stack.arn, names.base, names.stack.cluster
     statements = [
         iam.Statement(
+            sid="SayWhichTasksServe",
+            actions=("ecs:DescribeServices", "ecs:UpdateServicePrimaryTaskSet"),
+            resources=(arn("ecs", f"service/{cluster}/{base}"),),
+        ),
+        iam.Statement(
             sid="ReplaceItsTasks",
-            actions=(
-                "ecs:DescribeServices",
-                "ecs:CreateTaskSet",
-                "ecs:UpdateServicePrimaryTaskSet",
-                "ecs:DeleteTaskSet",
-            ),
-            resources=(
-                arn("ecs", f"service/{cluster}/{base}"),
-                arn("ecs", f"task-set/{cluster}/{base}/*"),
-            ),
+            actions=("ecs:CreateTaskSet", "ecs:DeleteTaskSet"),
+            resources=(arn("ecs", f"task-set/{cluster}/{base}/*"),),
         ),
         iam.Statement(
             sid="SeeTheLoadBalancer",
@@ -129,11 +126,13 @@ def codedeploy_statements(names: ServiceNames, hooks: tuple[str, ...]) -> tuple[
         ),
         iam.Statement(
             sid="ShiftItsTraffic",
-            actions=("elasticloadbalancing:ModifyListener", "elasticloadbalancing:ModifyRule"),
-            resources=(
-                arn("elasticloadbalancing", f"listener/app/{base}/*"),
-                arn("elasticloadbalancing", f"listener-rule/app/{base}/*"),
-            ),
+            actions=("elasticloadbalancing:ModifyListener",),
+            resources=(arn("elasticloadbalancing", f"listener/app/{base}/*"),),
+        ),
+        iam.Statement(
+            sid="ShiftTheTrafficOfARule",
+            actions=("elasticloadbalancing:ModifyRule",),
+            resources=(arn("elasticloadbalancing", f"listener-rule/app/{base}/*"),),
         ),
         iam.Statement(
             sid="ReadItsAlarms",

@@ -270,6 +270,7 @@ def test_a_component_s_type_is_its_class(stack):
 @pytest.mark.parametrize(
     ("folder", "foreign"),
     [
+        ("authorization", {"components", "functions", "policies", "rehearsal", "tests", "pulumi", "policy_sentry"}),
         ("components", {"functions", "policies", "rehearsal", "tests", "ci"}),
         ("functions", {"components", "policies", "rehearsal", "tests", "pulumi", "pulumi_aws"}),
         ("policies", {"components", "functions", "rehearsal", "tests", "pulumi_aws"}),

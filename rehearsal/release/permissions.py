@@ -10,6 +10,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,16 +42,17 @@ class Call:
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class Grant:
-    """One action, or one resource, of one statement of one kind of role."""
+    """One action on one resource, by one statement of one kind of role: what is never used alone is never used."""
 
     role: str
     """Purpose and label of the role, such as `function/gate`."""
     sid: str
-    what: str
-    """An action, or a resource as the statement writes it."""
+    action: str
+    resource: str
+    """As the statement writes it."""
 
     def __str__(self) -> str:
-        return f"{self.role}: {self.what} ({self.sid})"
+        return f"{self.role}: {self.action} on {self.resource} ({self.sid})"
 
 
 class Permissions:
@@ -94,9 +96,8 @@ class Permissions:
 
     def _use(self, role: Role, statement: Statement, action: str, resource: str) -> None:
         kind, sid = self._kind(role), statement.sid or ""
-        self._used.add(Grant(role=kind, sid=sid, what=action))
-        used = (r for r in statement.resources or () if r != "*" and matches(r, resource))
-        self._used |= {Grant(role=kind, sid=sid, what=r) for r in used}
+        used = (r for r in statement.resources or () if matches(r, resource))
+        self._used |= {Grant(role=kind, sid=sid, action=action, resource=r) for r in used}
 
     def _kind(self, role: Role) -> str:
         """The CIs' roles of a service say the same and are one kind; an action's role is told by its provider."""
@@ -135,9 +136,9 @@ class Permissions:
             for text in role.documents:
                 for statement in json.loads(text)["Statement"]:
                     if statement["Effect"] == "Allow":
-                        listed = [*_texts(statement, "Action"), *_texts(statement, "Resource")]
-                        for what in (one for one in listed if one != "*"):
-                            yield Grant(role=self._kind(role), sid=statement.get("Sid", ""), what=what)
+                        kind, sid = self._kind(role), statement.get("Sid", "")
+                        for action, resource in product(_texts(statement, "Action"), _texts(statement, "Resource")):
+                            yield Grant(role=kind, sid=sid, action=action, resource=resource)
 
 
 def _texts(statement: Mapping[str, Any], element: str) -> list[str]:

@@ -12,22 +12,28 @@ from .permissions import Grant
 
 @dataclass(frozen=True, kw_only=True)
 class Reason:
-    """`why` the grants of a kind of role stay; an empty `sid` or `what` stands for all of them.
+    """`why` the grants of a kind of role stay; an empty `sid`, `action` or `resource` stands for all of them.
 
-    `what` may have `*` in it, for what differs from stack to stack.
+    `resource` may have `*` in it, for what differs from stack to stack.
     """
 
     role: str
     sid: str = ""
-    what: str = ""
+    action: str = ""
+    resource: str = ""
     why: str
 
     def covers(self, grant: Grant) -> bool:
         """Whether it speaks of this grant."""
-        return self.role == grant.role and self.sid in {"", grant.sid} and fnmatchcase(grant.what, self.what or "*")
+        return (
+            self.role == grant.role
+            and self.sid in {"", grant.sid}
+            and self.action in {"", grant.action}
+            and fnmatchcase(grant.resource, self.resource or "*")
+        )
 
     def __str__(self) -> str:
-        return " ".join(part for part in (self.role, self.sid, self.what) if part)
+        return " ".join(part for part in (self.role, self.sid, self.action, self.resource) if part)
 
 
 _RULES: Final = "for listeners whose traffic stands in a rule; those of the sample services have a default action only"
@@ -43,35 +49,35 @@ _LAMBDA_TIDIES: Final = "Lambda itself calls it when it changes or removes the f
 
 REASONS: Final = (
     Reason(role="task/task", why="the application's own; a release starts its tasks and runs none of its code"),
+    Reason(role="deployment/codedeploy", sid="ShiftTheTrafficOfARule", why=_RULES),
     Reason(
-        role="deployment/codedeploy",
-        sid="ShiftItsTraffic",
-        what="elasticloadbalancing:ModifyRule",
-        why=_RULES,
-    ),
-    Reason(role="deployment/codedeploy", sid="ShiftItsTraffic", what="arn:*:listener-rule/*", why=_RULES),
-    Reason(
-        role="pipeline-action/verify-action of Lambda", sid="CarryArtifacts", what="s3:GetObjectVersion", why=_VERSIONS
+        role="pipeline-action/verify-action of Lambda",
+        sid="CarryArtifacts",
+        action="s3:GetObjectVersion",
+        why=_VERSIONS,
     ),
     Reason(
-        role="pipeline-action/deploy-action of Lambda", sid="CarryArtifacts", what="s3:GetObjectVersion", why=_VERSIONS
+        role="pipeline-action/deploy-action of Lambda",
+        sid="CarryArtifacts",
+        action="s3:GetObjectVersion",
+        why=_VERSIONS,
     ),
     Reason(
         role="task-execution/execution",
         sid="ReadItsSecrets",
-        what="arn:*:secret:*[?][?][?][?][?][?]",
+        resource="arn:*:secret:*[?][?][?][?][?][?]",
         why=_TWO_FORMS,
     ),
-    Reason(role="function/notify", sid="ReadItsSecrets", what="arn:*:secret:*[!?]", why=_TWO_FORMS),
+    Reason(role="function/notify", sid="ReadItsSecrets", resource="arn:*:secret:*[!?]", why=_TWO_FORMS),
     Reason(
         role="function/gate",
         sid="ReadItsImages",
-        what="ecr:GetDownloadUrlForLayer",
+        action="ecr:GetDownloadUrlForLayer",
         why="for an image that is one manifest and no index, as a plain docker push leaves it; CI's script makes none",
     ),
-    Reason(role="function/smoke", sid="StandInTheVpc", what="ec2:AssignPrivateIpAddresses", why=_LAMBDA_TIDIES),
-    Reason(role="function/smoke", sid="StandInTheVpc", what="ec2:DeleteNetworkInterface", why=_LAMBDA_TIDIES),
-    Reason(role="function/smoke", sid="StandInTheVpc", what="ec2:UnassignPrivateIpAddresses", why=_LAMBDA_TIDIES),
+    Reason(role="function/smoke", sid="StandInTheVpc", action="ec2:AssignPrivateIpAddresses", why=_LAMBDA_TIDIES),
+    Reason(role="function/smoke", sid="StandInTheVpc", action="ec2:DeleteNetworkInterface", why=_LAMBDA_TIDIES),
+    Reason(role="function/smoke", sid="StandInTheVpc", action="ec2:UnassignPrivateIpAddresses", why=_LAMBDA_TIDIES),
 )
 
 

@@ -110,16 +110,12 @@ def test_codedeploy_touches_this_service_s_tasks_and_listeners_only(stack):
     resources = {a: s["Resource"] for s in allowed.values() for a in s["Action"]}
 
     ecs, elb = f"arn:aws:ecs:{REGION}:{account}", f"arn:aws:elasticloadbalancing:{REGION}:{account}"
-    for action in ("CreateTaskSet", "DeleteTaskSet", "UpdateServicePrimaryTaskSet", "DescribeServices"):
-        assert resources[f"ecs:{action}"] == [
-            f"{ecs}:service/{stack}/{stack}-api",
-            f"{ecs}:task-set/{stack}/{stack}-api/*",
-        ]
-    for action in ("ModifyListener", "ModifyRule"):
-        assert resources[f"elasticloadbalancing:{action}"] == [
-            f"{elb}:listener/app/{stack}-api/*",
-            f"{elb}:listener-rule/app/{stack}-api/*",
-        ]
+    for action in ("UpdateServicePrimaryTaskSet", "DescribeServices"):
+        assert resources[f"ecs:{action}"] == [f"{ecs}:service/{stack}/{stack}-api"]
+    for action in ("CreateTaskSet", "DeleteTaskSet"):
+        assert resources[f"ecs:{action}"] == [f"{ecs}:task-set/{stack}/{stack}-api/*"]
+    for action, kind in (("ModifyListener", "listener"), ("ModifyRule", "listener-rule")):
+        assert resources[f"elasticloadbalancing:{action}"] == [f"{elb}:{kind}/app/{stack}-api/*"]
     everywhere = {a for a, r in resources.items() if "*" in r}
     assert all(a.startswith("elasticloadbalancing:Describe") for a in everywhere)
 

@@ -331,7 +331,8 @@ def things() -> dict[str, Thing]:
             "codedeploy",
             "shop-codedeploy",
             document(
-                allow(["ecs:DescribeServices", "ecs:CreateTaskSet"], arn("ecs", "service/live/shop")),
+                allow("ecs:DescribeServices", arn("ecs", "service/live/shop")),
+                allow("ecs:CreateTaskSet", arn("ecs", "task-set/live/shop/*")),
                 allow("elasticloadbalancing:ModifyListener", arn("elasticloadbalancing", "listener/app/shop/*")),
                 PASS,
             ),

@@ -229,22 +229,22 @@ def _for_deployment(identity: Identity, inventory: Inventory) -> Iterator[Permis
         for service in group.objects("ecsService"):
             path = f"{service.get('clusterName')}/{service.get('serviceName')}"
             yield Permission(
-                actions=(
-                    "ecs:describeservices",
-                    "ecs:createtaskset",
-                    "ecs:updateserviceprimarytaskset",
-                    "ecs:deletetaskset",
-                ),
-                resources=(_arn(role, "ecs", f"service/{path}"), _arn(role, "ecs", f"task-set/{path}/*")),
+                actions=("ecs:describeservices", "ecs:updateserviceprimarytaskset"),
+                resources=(_arn(role, "ecs", f"service/{path}"),),
+            )
+            yield Permission(
+                actions=("ecs:createtaskset", "ecs:deletetaskset"),
+                resources=(_arn(role, "ecs", f"task-set/{path}/*"),),
             )
         balancers = _balancers(group)
         if balancers:
-            kinds = ("listener/app/", "listener/net/", "listener-rule/app/", "listener-rule/net/")
-            patterns = tuple(_arn(role, "elasticloadbalancing", f"{k}{b}/*") for b in balancers for k in kinds)
-            yield Permission(
-                actions=("elasticloadbalancing:modifylistener", "elasticloadbalancing:modifyrule"),
-                resources=patterns,
-            )
+            for action, kind in (("modifylistener", "listener"), ("modifyrule", "listener-rule")):
+                patterns = (
+                    _arn(role, "elasticloadbalancing", f"{kind}/{layer}/{balancer}/*")
+                    for balancer in sorted(balancers)
+                    for layer in ("app", "net")
+                )
+                yield Permission(actions=(f"elasticloadbalancing:{action}",), resources=tuple(patterns))
         alarms = [a for c in group.objects("alarmConfiguration") for a in _texts(c.get("alarms"))]
         yield Permission(
             actions=("cloudwatch:describealarms",),
@@ -327,7 +327,7 @@ def _write_logs(group: str, role: Resource) -> Permission:
 
 
 def _for_task(_identity: Identity, inventory: Inventory) -> Iterator[Permission]:
-    """ECS Exec of its own tasks; what the application does with data is judged by `data`."""
+    """ECS Exec of its own tasks; what the application does with data is judged by `application`."""
     if any(s.props.get("enableExecuteCommand") is True for s in inventory.of("ecs.Service")):
         yield Permission(
             actions=(

@@ -24,7 +24,7 @@ DATA_ACTIONS: Final[dict[str, frozenset[str]]] = {
         "cognito-idp": "admingetuser listusers",
         "comprehend": "detectentities detectsentiment detectdominantlanguage",
         "dynamodb": "getitem putitem updateitem deleteitem query scan batchgetitem batchwriteitem conditioncheckitem "
-        "transactgetitems transactwriteitems describetable getrecords getsharditerator describestream "
+        "describetable getrecords getsharditerator describestream "
         "partiqlselect partiqlinsert partiqlupdate partiqldelete",
         "es": "eshttpget eshttppost eshttpput eshttpdelete eshttphead eshttppatch",
         "elasticache": "connect",
@@ -64,15 +64,16 @@ WITHOUT_RESOURCE: Final = frozenset(
         "xray:puttelemetryrecords",
         "xray:getsamplingrules",
         "xray:getsamplingtargets",
-        "translate:translatetext",
         "textract:detectdocumenttext",
         "textract:analyzedocument",
-        "comprehend:detectentities",
-        "comprehend:detectsentiment",
         "comprehend:detectdominantlanguage",
+        "comprehend:detectsentiment",
     },
 )
 """Actions that know no resource (Service Authorization Reference), so that `*` is all that can be said."""
+
+RESOURCE_LEFT_OUT: Final = frozenset({"comprehend:detectentities", "translate:translatetext"})
+"""Actions whose resource (an endpoint, a terminology of one's own) a request may leave out: it is then asked on `*`."""
 
 _PARTS = 6
 _RANDOM = "-??????"
@@ -84,7 +85,7 @@ def intends(excess: Excess, identity: Identity, inventory: Inventory) -> bool:
     if name not in DATA_ACTIONS.get(service, frozenset()):
         return False
     if excess.resource == "*":
-        return excess.action in WITHOUT_RESOURCE
+        return excess.action in WITHOUT_RESOURCE | RESOURCE_LEFT_OUT
     return _is_exact(excess.resource, identity, inventory) and not _is_release(excess.resource, identity, inventory)
 
 

@@ -124,6 +124,12 @@ def _services() -> Iterator[Case]:
         }
 
         def made(name: str, actions: list[str], held: dict[str, Any] = held) -> list[Thing]:
+            if actions[0].startswith("s3:"):
+                where = f"arn:aws:s3:::{name}" + ("/*" if actions[0] == "s3:PutObject" else "")
+                text = document({"Effect": "Allow", **held, "Action": actions, "Resource": where})
+                return [
+                    Thing(type="aws:s3/bucketPolicy:BucketPolicy", name=name, inputs={"bucket": name, "policy": text})
+                ]
             text = document({"Effect": "Allow", **held, "Action": actions, "Resource": arn("sns", name)})
             return [
                 Thing(

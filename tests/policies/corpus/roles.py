@@ -189,7 +189,7 @@ def _others() -> Iterator[Case]:
         ],
         "codedeploy": [
             ("updates services", allow("ecs:UpdateService", arn("ecs", "service/live/shop")), sets),
-            ("replaces another service's tasks", allow("ecs:CreateTaskSet", arn("ecs", "service/live/other")), sets),
+            ("replaces another service's tasks", allow("ecs:CreateTaskSet", arn("ecs", "task-set/live/other/*")), sets),
             ("shifts every listener", allow("elasticloadbalancing:ModifyListener", "*"), sets),
             ("calls the gate", allow("lambda:InvokeFunction", arn("lambda", "function:shop-gate")), sets),
         ],

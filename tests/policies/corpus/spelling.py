@@ -54,7 +54,7 @@ CLEAN = [
     json.dumps(json.loads(GOOD), indent=2),
     document({"Sid": "One", **DATA, "Condition": {"DateGreaterThan": {"aws:CurrentTime": "2026-01-01T00:00:00Z"}}}),
     document({**DATA, "Condition": {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["${www.amazon.com:user_id}"]}}}),
-    document({**DATA, "Condition": {"NumericLessThanEquals": {"s3:max-keys": 10}, "Null": {"aws:TokenIssueTime": False}}}),
+    document({**DATA, "Condition": {"NumericLessThanEquals": {"aws:MultiFactorAuthAge": 10}, "Null": {"aws:TokenIssueTime": False}}}),
     document(DATA, {"Effect": "Deny", "NotAction": ["dynamodb:*"], "Resource": ["*"]}),
 ]  # fmt: skip
 

@@ -63,7 +63,7 @@ GITHUB_CLEAN: list[dict[str, Any]] = [
     github_sub(["repo:acme/shop:environment:production"], "StringLike"),
     github(StringEquals={AUD.upper(): [STS]}, StringLike={SUB: [TAG]}),
     github(StringEquals={AUD: STS, SUB: "repo:acme/shop:environment:live"}),
-    github(StringLike={AUD: STS, SUB: TAG}, StringEquals={f"{GITHUB}:repository_owner": "acme"}),
+    github(StringLike={AUD: STS, SUB: TAG}, StringEquals={f"{GITHUB}:repository": "acme/shop"}),
     github(**{"ForAnyValue:StringEquals": {AUD: STS}, "ForAnyValue:StringLike": {SUB: TAG}}),
     github(**{"ForAllValues:StringLike": {SUB: TAG}, "Null": {SUB: "false"}, "StringEquals": {AUD: STS}}),
     github(StringLike={SUB: TAG}, StringEquals={AUD: STS}, StringNotEquals={SUB: "repo:acme/other:*"}),

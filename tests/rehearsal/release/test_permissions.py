@@ -13,6 +13,7 @@ from rehearsal.release.reasons import REASONS, stale, unexplained
 
 ARN = "arn:aws:iam::111111111111:role/dev-api-gate"
 QUEUE = "arn:aws:sqs:ap-northeast-1:111111111111:dev-orders"
+OTHER = f"{QUEUE}-other"
 
 
 def document(*statements):
@@ -118,14 +119,16 @@ def test_a_role_that_nobody_declared_is_said():
     ]
 
 
-def test_what_was_never_used_is_granted_less_used_by_action_and_resource():
-    permissions = judged(statement(), statement(action="sqs:ReceiveMessage", resource=f"{QUEUE}-other", sid="Hear"))
+def test_what_was_never_used_is_granted_less_used_each_action_on_each_resource():
+    both = {**statement(sid="Talk"), "Action": ["sqs:ReceiveMessage", "sqs:SendMessage"], "Resource": [QUEUE, OTHER]}
+    permissions = judged(both)
 
-    problems(permissions)
+    problems(permissions, action="sqs:SendMessage", resource=QUEUE)
+    problems(permissions, action="sqs:ReceiveMessage", resource=OTHER)
 
     assert permissions.granted() - permissions.used == {
-        Grant(role="function/gate", sid="Hear", what="sqs:ReceiveMessage"),
-        Grant(role="function/gate", sid="Hear", what=f"{QUEUE}-other"),
+        Grant(role="function/gate", sid="Talk", action="sqs:ReceiveMessage", resource=QUEUE),
+        Grant(role="function/gate", sid="Talk", action="sqs:SendMessage", resource=OTHER),
     }
 
 
@@ -153,8 +156,8 @@ def test_a_role_is_taken_on_by_whom_it_trusts(principal, keys, expected):
 
 
 def test_a_reason_speaks_of_its_own_grants_only():
-    of_the_task = Grant(role="task/task", sid="Anything", what="sqs:SendMessage")
-    other = Grant(role="function/gate", sid="ReadItsImages", what="ecr:BatchGetImage")
+    of_the_task = Grant(role="task/task", sid="Anything", action="sqs:SendMessage", resource=QUEUE)
+    other = Grant(role="function/gate", sid="ReadItsImages", action="ecr:BatchGetImage", resource="*")
 
     assert unexplained([of_the_task, other]) == [other]
     assert [reason.role for reason in stale([of_the_task, other], [other])] == ["task/task"]
