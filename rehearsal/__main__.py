@@ -1,7 +1,7 @@
 """`python -m rehearsal`: rehearse the stacks of a Pulumi project on the command line.
 
-Exit codes: 0 where every stack is allowed, 1 after a mandatory violation or an error in the program, 2 where
-the command, the project's files or the configuration are not what they must be.
+Exit codes: 0 where every stack is allowed, 1 after a mandatory violation, an error in the program or a change that
+was not expected, 2 where the command, the project's files or the configuration are not what they must be.
 """
 
 from __future__ import annotations
@@ -28,8 +28,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     parser = _parser()
     options = parser.parse_args(arguments)
+    if options.expect_no_changes and options.after is None:
+        parser.error("--expect-no-changes needs --after: say what stands before, as in --after up")
     # What is imported from here on costs time that --help and a mistyped option need not spend.
     from . import report  # noqa: PLC0415
+    from .changes import changing  # noqa: PLC0415
     from .config import load_project  # noqa: PLC0415
     from .engine import rehearse  # noqa: PLC0415
     from .errors import UsageError  # noqa: PLC0415
@@ -61,7 +64,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for run in runs:
             phases.update({phase: phases.get(phase, 0.0) + spent for phase, spent in run.phases.items()})
         options.timings.write_text(json.dumps(phases), encoding="utf-8")
-    return ALLOWED if all(run.ok for run in runs) else FORBIDDEN
+    unexpected = [step for run in runs for step in changing(run.steps)] if options.expect_no_changes else []
+    if unexpected:
+        sys.stderr.write(f"error: {len(unexpected)} changes are planned and none was expected; see Changes above\n")
+    return ALLOWED if all(run.ok for run in runs) and not unexpected else FORBIDDEN
 
 
 def _rehearse(
@@ -72,23 +78,43 @@ def _rehearse(
     if progress:
         sys.stderr.write(f"rehearsing {stack} …\r")
         sys.stderr.flush()
+    given: dict[str, Any] = {
+        "config_overrides": _pairs(options.config, "--config"),
+        "secrets": {**_secrets(options.secrets), **_pairs(options.secret, "--secret")},
+        "config_file": options.config_file,
+        "answers": answers.get("invokes"),
+        "stack_outputs": answers.get("stacks"),
+    }
     try:
         return rehearse(
             options.project,
             stack,
             options.mode,
-            config_overrides=_pairs(options.config, "--config"),
-            secrets={**_secrets(options.secrets), **_pairs(options.secret, "--secret")},
             packs=packs,
-            config_file=options.config_file,
             policy_configs=options.policy_config,
             real_analyzers=options.real_analyzers,
-            answers=answers.get("invokes"),
-            stack_outputs=answers.get("stacks"),
+            previous=_before(rehearse, options, stack, given),
+            **given,
         )
     finally:
         if progress:
             sys.stderr.write("\x1b[2K")
+
+
+def _before(
+    rehearse: Callable[..., Rehearsal], options: argparse.Namespace, stack: str, given: Mapping[str, Any]
+) -> Rehearsal | None:
+    """The state that `--after` asks for: an `up` of the same program, and what happened to it since."""
+    from .errors import UsageError  # noqa: PLC0415
+    from .refresh import after  # noqa: PLC0415
+
+    if options.after is None:
+        return None
+    made = rehearse(options.project, stack, "up", packs=[], **given)
+    if made.errors:
+        said = made.errors[0].message.splitlines()[0]
+        raise UsageError(f"--after {options.after}: the first up of {stack} fails ({said}); mend that first")
+    return after(options.after, made)
 
 
 def _pairs(given: Sequence[str], option: str) -> dict[str, str]:
@@ -138,7 +164,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m rehearsal",
         description="Run a Pulumi Python program and its policy packs without cloud, account or Pulumi CLI.",
-        epilog="Exit codes: 0 allowed, 1 a mandatory violation or an error in the program, 2 a usage error.",
+        epilog="Exit codes: 0 allowed, 1 a mandatory violation, an error in the program or a change that was not "
+        "expected, 2 a usage error.",
     )
     parser.add_argument(
         "mode",
@@ -201,6 +228,14 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="FILE",
         help="what provider functions (invokes:, by token) and other stacks' outputs (stacks:, by name) are",
+    )
+    parser.add_argument(
+        "--after",
+        choices=("up", "refresh", "release", "failed-release", "deployment"),
+        help="run up first, let this happen to it, and run again: what would be changed, and is it still allowed",
+    )
+    parser.add_argument(
+        "--expect-no-changes", action="store_true", help="with --after: exit 1 where anything would be changed"
     )
     parser.add_argument(
         "--timings", type=Path, metavar="FILE", help="write the wall seconds of each phase to FILE, as JSON"

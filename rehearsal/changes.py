@@ -83,6 +83,11 @@ class Step:
         return f"<{self.op} {self.type} {self.name}{f': {keys}' if keys else ''}{' REFUSED' if self.refused else ''}>"
 
 
+def changing(steps: Iterable[Step]) -> tuple[Step, ...]:
+    """The steps that change anything."""
+    return tuple(step for step in steps if step.op not in ("same", "read"))
+
+
 # -- one resource ---------------------------------------------------------------------------------------------
 
 

@@ -7,12 +7,14 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from .changes import changing
 from .model import UNKNOWN, Archive, Asset, Secret
 from .registration import PROVIDER_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from .changes import Step
     from .model import Diagnostic, Rehearsal, Resource, Violation
 
 _RESET = "\x1b[0m"
@@ -49,6 +51,7 @@ def for_people(run: Rehearsal, paint: Paint) -> str:
     sections = [
         [paint(f"{verb} ({run.stack}), rehearsed", "bold")],
         list(_tree(run, paint)),
+        list(_plan(run, paint)),
         list(_diagnostics(run, paint)),
         list(_policies(run, paint)),
         list(_exports(run, paint)),
@@ -105,6 +108,8 @@ def short_type(token: str) -> str:
 def _tree(run: Rehearsal, paint: Paint) -> Iterator[str]:
     rows: list[tuple[str, Resource]] = []
     listed = shown(run)
+    if run.steps:
+        listed = _concerned(run, listed)
     urns = {resource.urn for resource in listed}
     children: dict[str, list[Resource]] = {}
     for resource in listed:
@@ -122,18 +127,83 @@ def _tree(run: Rehearsal, paint: Paint) -> Iterator[str]:
     if not rows:
         return
     violations = Counter(violation.urn for violation in run.violations if violation.level == "mandatory")
+    steps = {step.urn: step.op for step in run.steps}
     types = [branch + short_type(resource.type) for branch, resource in rows]
     type_width = max(len("Type"), *(len(text) for text in types))
     name_width = max(len("Name"), *(len(resource.name) for _, resource in rows))
     yield paint(f"     {'Type':<{type_width}}  {'Name':<{name_width}}  Plan", "bold")
     for text, (_, resource) in zip(types, rows, strict=True):
-        plan = "read" if resource.read else "create"
-        mark = " > " if resource.read else " + "
+        plan = steps.get(resource.urn, "read" if resource.read else "create")
+        mark, style = _MARKS[plan]
+        shown_plan = "" if plan == "same" else plan
         found = violations.get(resource.urn, 0)
         info = paint(f"  {_count(found, 'mandatory violation')}", "red") if found else ""
         yield (
-            f"{paint(mark, 'green')}  {text:<{type_width}}  {resource.name:<{name_width}}  {paint(plan, 'green')}{info}"
+            f"{paint(f' {mark:<2}', style)}  {text:<{type_width}}  {resource.name:<{name_width}}  "
+            f"{paint(shown_plan, style)}{info}"
         ).rstrip()
+
+
+_MARKS = {
+    "same": ("", "dim"),
+    "create": ("+", "green"),
+    "import": ("=", "green"),
+    "update": ("~", "yellow"),
+    "replace": ("+-", "magenta"),
+    "delete": ("-", "red"),
+    "read": (">", "green"),
+}
+
+
+def _plan(run: Rehearsal, paint: Paint) -> Iterator[str]:
+    """What would be done to a stack that stands, in words."""
+    if not run.steps:
+        return
+    yield paint("Changes:", "bold")
+    planned = changing(run.steps)
+    if not planned:
+        yield f"{_INDENT}none: everything is as the program says"
+    for step in planned:
+        mark, style = _MARKS[step.op]
+        yield f"{_INDENT}{paint(f'{mark:<2}', style)} {_step(step)}"
+        for change in step.changes:
+            old, new = _short(change.old), _short(change.new)
+            because = "  (replaces)" if change.replaces else ""
+            yield f"{_INDENT * 2}{change.path}: {old} => {new}{because}"
+
+
+def _step(step: Step) -> str:
+    words = f"{step.op} {short_type(step.type)} {step.name}"
+    if step.op == "replace":
+        words += ": the old one is deleted first" if step.delete_first else ": the old one is deleted last"
+        if step.because_of:
+            words += f", with {_where(step.because_of)}"
+    if step.retained:
+        words += "; what is on AWS stays there"
+    if step.assumed:
+        words += "; nobody looked up what replaces this type, so a replacement may not be seen"
+    return words + ("; refused: it is protected" if step.refused else "")
+
+
+_SHOWN = 80
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    text = "[unknown]" if value is UNKNOWN else json.dumps(for_json(value), ensure_ascii=False)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+
+
+def _concerned(run: Rehearsal, listed: Sequence[Resource]) -> list[Resource]:
+    """What changes or is objected to, with everything above it, as the CLI leaves the unchanged out."""
+    kept = {step.urn for step in changing(run.steps)} | {v.urn for v in run.violations if v.level == "mandatory"}
+    for urn in list(kept):
+        resource = run.get(urn)
+        while resource is not None:
+            kept.add(resource.urn)
+            resource = run.get(resource.parent)
+    return [resource for resource in listed if resource.urn in kept]
 
 
 def _diagnostics(run: Rehearsal, paint: Paint) -> Iterator[str]:
@@ -212,6 +282,11 @@ def _counts(run: Rehearsal, paint: Paint) -> Iterator[str]:
     listed = shown(run)
     if not listed:
         return
+    if run.steps:
+        tally = Counter(step.op for step in run.steps if step.new is None or not is_default_provider(step.new))
+        words = [f"{tally[op]} to {op}" for op in ("create", "import", "update", "replace", "delete") if tally[op]]
+        yield paint("Resources:", "bold") + " " + ", ".join([*words, f"{tally['same']} unchanged"])
+        return
     made = sum(not resource.read for resource in listed)
     yield (
         paint("Resources:", "bold")
@@ -267,8 +342,25 @@ def _stack(run: Rehearsal) -> dict[str, Any]:
         "violations": [asdict(violation) for violation in run.violations],
         "remediations": [asdict(remediation) for remediation in run.remediations],
         "notApplicable": [asdict(item) for item in run.not_applicable],
+        "steps": [_step_json(step) for step in changing(run.steps)],
         "diagnostics": [asdict(diagnostic) for diagnostic in run.diagnostics],
         "seconds": {phase: round(seconds, 3) for phase, seconds in run.phases.items()},
+    }
+
+
+def _step_json(step: Step) -> dict[str, Any]:
+    return {
+        "op": step.op,
+        "urn": step.urn,
+        "changes": [
+            {"path": c.path, "old": for_json(c.old), "new": for_json(c.new), "replaces": c.replaces}
+            for c in step.changes
+        ],
+        "deleteFirst": step.delete_first,
+        "retained": step.retained,
+        "refused": step.refused,
+        "becauseOf": step.because_of,
+        "assumed": step.assumed,
     }
 
 

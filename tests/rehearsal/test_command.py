@@ -291,3 +291,51 @@ def test_the_process_writes_all_and_ends_with_its_code(project, program, expecte
     assert ended.returncode == expected
     assert "Next: " in ended.stdout.splitlines()[-1]
     assert ended.stderr == ""
+
+
+# -- after ----------------------------------------------------------------------------------------------------
+
+
+def test_a_second_run_of_the_same_program_has_nothing_to_change(command):
+    code, out, err = command("preview", "--no-color", "--after", "up", "--expect-no-changes")
+
+    assert (code, err) == (0, "")
+    assert "Changes:\n    none: everything is as the program says\n" in out
+    assert "Resources: 5 unchanged\n" in out
+
+
+def test_a_change_is_told_in_words_and_ends_with_one_where_none_was_expected(command, project):
+    project.program(
+        PROGRAM + "    late = 30 if pulumi.runtime.is_dry_run() else 0\n    aws.sqs.Queue('q', delay_seconds=late)\n"
+    )
+
+    code, out, err = command("preview", "--no-color", "--after", "refresh")
+    assert code == 0
+    assert "Changes:\n    ~  update aws:sqs:Queue q\n        delaySeconds: 0 => 30\n" in out
+    assert " ~   └─ aws:sqs:Queue" in out
+    assert "aws:s3:Bucket" not in out
+    assert "Resources: 1 to update, 5 unchanged\n" in out
+
+    code, out, err = command("preview", "--json", "--after", "up", "--expect-no-changes")
+    assert (code, err) == (1, "error: 1 changes are planned and none was expected; see Changes above\n")
+    (step,) = json.loads(out)["stacks"][0]["steps"]
+    assert (step["op"], step["changes"]) == (
+        "update",
+        [{"path": "delaySeconds", "old": 0, "new": 30, "replaces": False}],
+    )
+
+
+def test_to_expect_no_changes_something_has_to_stand(command):
+    code, _, err = command("preview", "--expect-no-changes")
+
+    assert code == 2
+    assert "--expect-no-changes needs --after" in err
+
+
+def test_what_comes_after_a_failed_up_is_a_usage_error(command, project):
+    project.program("raise ValueError('broken')")
+
+    code, _, err = command("preview", "--after", "up")
+
+    assert code == 2
+    assert "--after up: the first up of dev fails (the program failed: ValueError: broken); mend that first" in err
