@@ -223,7 +223,15 @@ class Pipeline(pulumi.ComponentResource):
             "input_artifacts": ["Release"],
             "configuration": {
                 "FunctionName": names.function("deploy"),
-                "UserParameters": json.dumps({"cluster": names.stack.cluster, "service": names.base}),
+                "UserParameters": json.dumps(
+                    {
+                        "cluster": names.stack.cluster,
+                        "service": names.base,
+                        "pipeline": names.base,
+                        "stage": "Deploy",
+                        "execution": "#{codepipeline.PipelineExecutionId}",
+                    }
+                ),
             },
         }
 

@@ -50,6 +50,11 @@ class Rolling(pulumi.ComponentResource):
                         ),
                     ),
                     *register_statements(names),
+                    iam.Statement(
+                        sid="SeeThatItsReleaseIsStillTheOne",
+                        actions=("codepipeline:GetPipelineState",),
+                        resources=(names.pipeline_arn,),
+                    ),
                     answer_the_pipeline(),
                 ),
                 log_retention_days=log_retention_of(args.stack, args.service),

@@ -1,7 +1,8 @@
 """The pipeline's Deploy stage of a `rolling` service: the release's own task definition, rolled out by Amazon ECS.
 
 A Lambda action of CodePipeline with the input artifact `Release` (the gate's: taskdef.json with pinned images) and
-the UserParameters `{"cluster": "prod", "service": "prod-worker"}`. CodePipeline's own ECS action would clone the task
+the UserParameters `{"cluster": "prod", "service": "prod-worker", "pipeline": "prod-worker", "stage": "Deploy",
+"execution": "#{codepipeline.PipelineExecutionId}"}`. CodePipeline's own ECS action would clone the task
 definition that runs and replace images in it, so what infrastructure changes in the template would never roll out;
 here the task definition is infrastructure's.
 
@@ -12,6 +13,11 @@ A job that Lambda delivers twice registers once: a revision that says the same (
 latest) is used again. Two deliveries at the very same moment can register two equal revisions, since
 RegisterTaskDefinition takes no client token; the first answer that CodePipeline gets is the one it follows.
 
+A job may also come late: Lambda delivers an event again without any error, and holds a throttled one back for as long
+as the function's maximum event age (Lambda developer guide, "Asynchronous invocation"). By then another release may run,
+or the execution may have been stopped. So right before it changes anything, the function asks CodePipeline whether the
+stage is still in progress with the job's own execution.
+
 AWS calls, and on what:
 
 | call | resource | whose credentials |
@@ -21,6 +27,7 @@ AWS calls, and on what:
 | ecs:RegisterTaskDefinition, and ecs:TagResource where taskdef.json has tags | `arn:aws:ecs:REGION:ACCOUNT:task-definition/FAMILY:*` (ecs:CreateAction of TagResource is RegisterTaskDefinition) | the function's |
 | iam:PassRole, which RegisterTaskDefinition and UpdateService ask for | exactly the task's role and its execution role, iam:PassedToService ecs-tasks.amazonaws.com | the function's |
 | ecs:DescribeTaskDefinition | `*`: it takes no resource | the function's |
+| codepipeline:GetPipelineState | `arn:aws:codepipeline:REGION:ACCOUNT:PIPELINE` | the function's |
 | codepipeline:PutJobSuccessResult, PutJobFailureResult | `*`: these two take no resource | the function's |
 
 (Service Authorization Reference, "Amazon Elastic Container Service" and "AWS CodePipeline".) The job's credentials
@@ -80,6 +87,13 @@ CLOCKS: Final = 5.0
 LONGEST_MINUTES: Final = 23 * 60.0
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
+_PARAMETERS: Final = {
+    "cluster": "the name of one ECS cluster",
+    "service": "the name of one ECS service",
+    "pipeline": "the name of one pipeline",
+    "stage": "the name of one of its stages",
+    "execution": "#{codepipeline.PipelineExecutionId}",
+}
 _REVISION = re.compile(r"arn:[a-z-]+:ecs:[a-z0-9-]+:[0-9]{12}:task-definition/(?P<family>[A-Za-z0-9_-]+):[0-9]+")
 #: What DescribeTaskDefinition says beyond what RegisterTaskDefinition was told (ECS API reference, TaskDefinition).
 _ADDED: Final = frozenset(
@@ -133,11 +147,15 @@ class Token:
 class Job:
     """One CodePipeline job (user guide, "JSON event example" of the Lambda action).
 
-    `bucket` and `key` say where the Release artifact is; `token` is None in the first job.
+    `pipeline`, `stage` and `execution` say what the job is part of; `bucket` and `key` where the Release artifact is;
+    `token` is None in the first job.
     """
 
     cluster: str
     service: str
+    pipeline: str
+    stage: str
+    execution: str
     bucket: str
     key: str
     token: Token | None
@@ -238,12 +256,12 @@ def read_job(event: Mapping[str, Any]) -> Job:
     data = event.get("data") or {}
     text = data.get("actionConfiguration", {}).get("configuration", {}).get("UserParameters") or "{}"
     parameters = loads(str(text).encode(), "The action's UserParameters", CONFIGURATION)
-    names = {}
-    for name in ("cluster", "service"):
+    names: dict[str, str] = {}
+    for name, what in _PARAMETERS.items():
         value = parameters.get(name) if isinstance(parameters, dict) else None
         if not isinstance(value, str) or not _NAME.fullmatch(value):
             raise Refusal(
-                f"The action's UserParameters have {shown(value)} at {name}; allowed is the name of one ECS {name}; "
+                f"The action's UserParameters have {shown(value)} at {name}; allowed is {what}; "
                 "bring the stack up again.",
                 CONFIGURATION,
             )
@@ -260,8 +278,7 @@ def read_job(event: Mapping[str, Any]) -> Job:
     credentials = data.get("artifactCredentials") or {}
     token = data.get("continuationToken")
     return Job(
-        cluster=names["cluster"],
-        service=names["service"],
+        **names,
         bucket=str(place.get("bucketName")),
         key=str(place.get("objectKey")),
         token=read_token(token) if token else None,
@@ -497,10 +514,12 @@ def _begin(job: Job, late: threading.Event) -> Answer:
     _refuse_unless_valid(ecs, definition)
     revision = _existing(ecs, definition, service)
     if revision is None:
+        _refuse_unless_current(job)
         _refuse_if(late)
         revision = str(ecs.register_task_definition(**definition)["taskDefinition"]["taskDefinitionArn"])
     began = time.time()
     if change := update(service, revision):
+        _refuse_unless_current(job)
         _refuse_if(late)
         ecs.update_service(cluster=job.cluster, service=job.service, **change)
     token = Token(task_definition=revision, began=began, deadline=began + minutes * 60)
@@ -510,6 +529,24 @@ def _begin(job: Job, late: threading.Event) -> Answer:
 def _follow(job: Job, token: Token) -> Answer:
     """Look how far the deployment is."""
     return judge(_service(aws.client("ecs"), job), token, time.time())
+
+
+def _refuse_unless_current(job: Job) -> None:
+    """Refuse a job whose stage has gone on without it.
+
+    Source: CodePipeline API reference, GetPipelineState (StageState.latestExecution).
+    """
+    said = aws.client("codepipeline").get_pipeline_state(name=job.pipeline)
+    stages = [one for one in said.get("stageStates") or [] if one.get("stageName") == job.stage]
+    latest = stages[0].get("latestExecution") or {} if stages else {}
+    if (latest.get("pipelineExecutionId"), latest.get("status")) == (job.execution, "InProgress"):
+        return
+    now = f"is {latest.get('status')} with the execution {latest['pipelineExecutionId']}" if latest else "is not begun"
+    raise Refusal(
+        f"The job came too late: it is of the execution {job.execution}, and the stage {job.stage} of the pipeline "
+        f"{job.pipeline} {now}; nothing was changed, and nothing has to be done.",
+        MISSING,
+    )
 
 
 def _timeout_minutes() -> float:

@@ -61,8 +61,8 @@ class Settings(Part):
     """How the hand-off's arrival is noticed."""
     trail: TrailName = "create"
     """create, or the name of an existing trail that logs the hand-off bucket's write data events."""
-    execution_mode: Literal["SUPERSEDED", "QUEUED", "PARALLEL"] = "SUPERSEDED"
-    """What a pipeline does with a hand-off that comes while an earlier one is under way."""
+    execution_mode: Literal["SUPERSEDED", "QUEUED"] = "SUPERSEDED"
+    """What a pipeline does with a hand-off that comes while an earlier one is under way; none runs beside another."""
     architecture: Architecture = "ARM64"
     """CPU architecture of the tasks."""
     log_retention_days: LogRetentionDays = 30
@@ -169,12 +169,6 @@ class Settings(Part):
     def _service_contradictions(self, service: Service) -> Iterable[Contradiction]:
         if self.production and _spot_only(service.capacity or ()):
             yield "capacity", "FARGATE_SPOT only", _ON_DEMAND
-        if self.execution_mode == "PARALLEL" and service.strategy == "blue-green":
-            yield (
-                "strategy",
-                "blue-green under executionMode PARALLEL",
-                ("executionMode SUPERSEDED or QUEUED: a deployment group runs one deployment at a time"),
-            )
         if self.ci.release_from == "environment" and service.ci.circleci is not None:
             yield "ci.circleci", "beside releaseFrom environment", "github alone, or releaseFrom branch or tag"
         if self.load_balancer.certificate_arn and service.strategy == "blue-green":

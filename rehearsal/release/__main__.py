@@ -148,16 +148,16 @@ def _teller(options: argparse.Namespace, paint: object) -> Callable[[Entry], Non
 
     if options.json or options.permissions or not isinstance(paint, report.Paint):
         return None
-    colours = paint
+    colours, out = paint, sys.stdout
     last = ""
 
     def tell(entry: Entry) -> None:
         nonlocal last
         if entry.service != last:
             last = entry.service
-            sys.stdout.write(colours.bold(f"\n{options.stack}: a release of {last}\n"))
-        sys.stdout.write(report.line(entry, colours) + "\n")
-        sys.stdout.flush()
+            out.write(colours.bold(f"\n{options.stack}: a release of {last}\n"))
+        out.write(report.line(entry, colours) + "\n")
+        out.flush()
 
     return tell
 

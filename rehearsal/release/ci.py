@@ -69,6 +69,7 @@ class Ci:
         self.put: dict[str, Any] = {}
         """What was put: bucket, key, version, size."""
         self._pushed: dict[str, str] = {}
+        self._commit = ""
 
     @property
     def registry(self) -> str:
@@ -82,6 +83,7 @@ class Ci:
             HandoffFailedError: with the script's sentence.
         """
         declared, contract = self._account.declared, self._service.contract
+        self._commit = commit
         with tempfile.TemporaryDirectory(prefix="release") as home, self._programs(home) as path:
             arguments = ["--env", contract["environment"], "--service", self._service.name]
             arguments += ["--account", declared.account, "--region", declared.region, "--commit", commit]
@@ -200,7 +202,7 @@ class Ci:
         cache_repository, _, cache_tag = cache["ref"].removeprefix(f"{self.registry}/").rpartition(":")
         self._blobs(cache_repository, _PULL)
         self._blobs(repository, _UPLOAD)
-        text = registry.manifest(repository, platform, str(len(self._pushed)))
+        text = registry.manifest(repository, platform, f"{self._commit} {len(self._pushed)}")
         digest = registry.put(self._ecr, repository, text, registry.MANIFEST)
         self._pushed[digest] = platform
         self._blobs(cache_repository, _UPLOAD)

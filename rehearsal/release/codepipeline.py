@@ -26,6 +26,8 @@ from .lambdas import Lambdas
 from .timeline import Timeline
 
 _VARIABLE: Final = re.compile(r"#\{(?P<namespace>[A-Za-z0-9_-]+)\.(?P<name>[A-Za-z0-9_-]+)\}")
+#: CodePipeline user guide, "Variables reference": the one that no action gives.
+_EXECUTION: Final = "#{codepipeline.PipelineExecutionId}"
 #: CodePipeline user guide, "Quotas in AWS CodePipeline": characters of a configuration value, variables resolved.
 _VALUE_CAP: Final = 1000
 _MOST_JOBS: Final = 200
@@ -86,10 +88,15 @@ class CodePipeline:
         self.asked: list[Question] = []
         """What was published to a topic."""
         self._answers: dict[str, tuple[str, Mapping[str, Any]]] = {}
+        self._stages: dict[str, dict[str, dict[str, str]]] = {}
+        """Pipeline to stage to GetPipelineState's latestExecution."""
+        self._jobs: dict[str, list[tuple[str, dict[str, Any]]]] = {}
+        """Execution to the functions and events of the first job of each of its Lambda actions."""
         bus.start = self.start
         account.players["codepipeline:PutJobSuccessResult"] = lambda p: self._answer("success", p)
         account.players["codepipeline:PutJobFailureResult"] = lambda p: self._answer("failure", p)
         account.players["codepipeline:ListActionExecutions"] = self._list
+        account.players["codepipeline:GetPipelineState"] = self._state
 
     def start(self, arn: str, given: Mapping[str, Any]) -> None:
         """StartPipelineExecution; `given` may pin the revision of a source."""
@@ -111,19 +118,33 @@ class CodePipeline:
         self._timeline.note("CodePipeline", f"{pipeline.name} begins", pipeline.role)
         self._tell_pipeline(execution, "STARTED")
         for stage, actions in pipeline.stages.items():
+            latest = {"pipelineExecutionId": execution.id, "status": "InProgress"}
+            self._stages.setdefault(pipeline.name, {})[stage] = latest
             for action in actions:
                 try:
                     self._act(execution, pipeline, action)
                 except _FailedError as failure:
-                    execution.state, execution.reason = "Failed", str(failure)
+                    latest["status"] = execution.state = "Failed"
+                    execution.reason = str(failure)
                     execution.failed_at = f"{stage}/{action.name}"
                     self._timeline.note("CodePipeline", f"{execution.failed_at} fails: {failure}", trouble=True)
                     self._tell_action(execution, action, "FAILED", str(failure))
                     self._tell_pipeline(execution, "FAILED")
                     return
+            latest["status"] = "Succeeded"
         execution.state = "Succeeded"
         self._timeline.note("CodePipeline", f"{pipeline.name} has succeeded", pipeline.role)
         self._tell_pipeline(execution, "SUCCEEDED")
+
+    def repeat_first_jobs(self, execution: Execution) -> None:
+        """Let the first job of each Lambda action come once more, when nobody waits for its answer any longer."""
+        for function, event in self._jobs.get(execution.id, []):
+            self._timeline.note("Lambda", f"a job of an earlier release comes once more to {function.split(':')[6]}")
+            self._lambdas.invoke(function, event)
+
+    def _state(self, params: Mapping[str, Any]) -> Answer:
+        stages = self._stages.get(str(params["name"]), {})
+        return 200, {"stageStates": [{"stageName": name, "latestExecution": of} for name, of in stages.items()]}
 
     # ------------------------------------------------------------ actions
 
@@ -187,6 +208,8 @@ class CodePipeline:
             self._account.played(role, "lambda:InvokeFunction", function.arn)
             job = str(uuid.uuid4())
             event = self._job(execution, action, job=job, given=given, role=role, token=token)
+            if token is None:
+                self._jobs.setdefault(execution.id, []).append((function.arn, event))
             self._lambdas.invoke(function.arn, event)
             outcome, said = self._answers.pop(job, ("silence", {}))
             where = f"{action.stage}/{action.name}: {function.name}"
@@ -315,6 +338,8 @@ class CodePipeline:
         """The action's configuration with the variables of the actions before it."""
 
         def value(match: re.Match[str]) -> str:
+            if match[0] == _EXECUTION:
+                return execution.id
             try:
                 return execution.variables[match["namespace"]][match["name"]]
             except KeyError:

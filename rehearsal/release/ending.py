@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from .ecs import short
-from .steps import ALARM, BAD_IMAGE, FAILED_SMOKE_TEST, LOST_EVENT, REJECTED_APPROVAL, STOP
+from .steps import ALARM, BAD_IMAGE, FAILED_SMOKE_TEST, LATE_JOB, LOST_EVENT, REJECTED_APPROVAL, STOP
 
 if TYPE_CHECKING:
     from .codepipeline import Execution
@@ -106,7 +106,7 @@ def checks(stage: Stage, service: Service, before: Standing) -> Iterator[Check]:
         yield check("the hand-off starts the pipeline", ok=False, found="nothing started")
         return
     step = REJECTED_APPROVAL if service.name in stage.rejected else stage.step
-    back = step not in {None, LOST_EVENT}
+    back = step not in {None, LOST_EVENT, LATE_JOB}
     state = "Failed" if back else "Succeeded"
     said = f"{execution.state}{f' at {execution.failed_at}' if execution.failed_at else ''}"
     yield check(f"the pipeline has {state.lower()}", execution.state == state, said)
@@ -202,6 +202,7 @@ def _owed(service: Service, step: str | None) -> list[str]:
     owed = {
         None: [*approval, "deployed"],
         LOST_EVENT: [*approval, "deployed"],
+        LATE_JOB: [*approval, "deployed"],
         BAD_IMAGE: ["release failed at Verify/Gate"],
         REJECTED_APPROVAL: [*approval, "approval rejected"],
         FAILED_SMOKE_TEST: [*approval, *(["deployment failed"] if rollback else []), *rollback, failed],

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import io
 import logging
 import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -124,12 +125,13 @@ def _handler(function: Function) -> Any:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """What handlers log goes nowhere: what they did stands on the time line."""
+    """What handlers log and print goes nowhere: what they did stands on the time line."""
     logger = logging.getLogger("functions")
     before, logger.propagate = logger.propagate, False
     logger.addHandler(null := logging.NullHandler())
     try:
-        yield
+        with redirect_stdout(io.StringIO()):
+            yield
     finally:
         logger.propagate = before
         logger.removeHandler(null)

@@ -31,6 +31,7 @@ from .steps import (
     ALARM,
     BAD_IMAGE,
     FAILED_SMOKE_TEST,
+    LATE_JOB,
     LOST_EVENT,
     REJECTED_APPROVAL,
     STOP,
@@ -312,18 +313,14 @@ class Stage:
     def release(self, service: Service, handoff: bytes | None) -> list[Check]:
         """Release one service and say how it ended."""
         self.timeline.begin(service.name)
-        before = standing(self, service)
+        if self.step == LATE_JOB:
+            self._run(service, self._hand_over(service, None, of="an earlier release"))
+        before, earlier = standing(self, service), [e for e in self.codepipeline.executions if e.service is service]
         self.timeline.note("ECS", f"{before.live} is live; {flags(before.suspended)}, by a person")
-        ci = self._hand_over(service, handoff)
-        events = self.bus.of_put(ci.put, ci.role)
-        if not events:
-            self.timeline.note("EventBridge", "the put makes no event: no trail logs it", trouble=True)
-        for event in events:
-            self.bus.send(event)
-        for execution in self.codepipeline.waiting:
-            self.codepipeline.run(execution)
-        self.codepipeline.waiting.clear()
-        if not service.blue_green:
+        self._run(service, self._hand_over(service, handoff))
+        if self.step == LATE_JOB:
+            for execution in earlier:
+                self.codepipeline.repeat_first_jobs(execution)
             self.ecs.settle(service)
         if self.step == LOST_EVENT:
             held = self.account.suspended(service)
@@ -334,7 +331,20 @@ class Stage:
                 self.bus.tick(rule)
         return list(checks(self, service, before))
 
-    def _hand_over(self, service: Service, handoff: bytes | None) -> Ci:
+    def _run(self, service: Service, ci: Ci) -> None:
+        """Let the put of a hand-off start the pipeline, and the pipeline come to its end."""
+        events = self.bus.of_put(ci.put, ci.role)
+        if not events:
+            self.timeline.note("EventBridge", "the put makes no event: no trail logs it", trouble=True)
+        for event in events:
+            self.bus.send(event)
+        for execution in self.codepipeline.waiting:
+            self.codepipeline.run(execution)
+        self.codepipeline.waiting.clear()
+        if not service.blue_green:
+            self.ecs.settle(service)
+
+    def _hand_over(self, service: Service, handoff: bytes | None, *, of: str = "") -> Ci:
         ci = Ci(self.account, service, self.timeline, last=self.step is not None)
         platforms: tuple[str, ...] = PLATFORMS
         if self.step == BAD_IMAGE and service.contract["scan"]["threshold"] == "NONE":
@@ -345,6 +355,6 @@ class Stage:
                 push(self.account.client("ecr"), repository, tag, platforms)
             ci.put_file(handoff)
             return ci
-        commit = hashlib.sha256(service.base.encode()).hexdigest()[:40]
+        commit = hashlib.sha256(f"{service.base}{of}".encode()).hexdigest()[:40]
         ci.hand_over(commit, platforms)
         return ci

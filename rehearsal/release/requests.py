@@ -119,6 +119,10 @@ _PLAIN: Final[dict[str, tuple[str, Callable[[Mapping[str, Any], Lookup], tuple[s
     "codedeploy:PutLifecycleEventHookExecutionStatus": ("codedeploy:PutLifecycleEventHookExecutionStatus", _group),
     "codepipeline:PutJobSuccessResult": ("codepipeline:PutJobSuccessResult", _everything),
     "codepipeline:PutJobFailureResult": ("codepipeline:PutJobFailureResult", _everything),
+    "codepipeline:GetPipelineState": (
+        "codepipeline:GetPipelineState",
+        lambda params, look: (look.arn("codepipeline", params["name"]),),
+    ),
     "codepipeline:ListActionExecutions": (
         "codepipeline:ListActionExecutions",
         lambda params, look: (look.arn("codepipeline", params["pipelineName"]),),

@@ -38,6 +38,16 @@ def test_it_passes_the_two_roles_of_its_tasks_to_ecs(stack):
     assert passing["Condition"] == {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
 
 
+@pytest.mark.parametrize("stack", STACKS)
+def test_it_may_see_the_state_of_its_own_pipeline(stack):
+    run = rehearsed(stack)
+    allowed = granted(run, f"{stack}-worker-deploy")
+    resources = {a: s["Resource"] for s in allowed.values() for a in s["Action"]}
+
+    arn = f"arn:aws:codepipeline:{REGION}:{ACCOUNTS[stack]}:{stack}-worker"
+    assert resources["codepipeline:GetPipelineState"] == [arn]
+
+
 def test_it_writes_no_artifact():
     allowed = granted(rehearsed("prod"), "prod-worker-deploy-action")
 

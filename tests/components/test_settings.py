@@ -171,9 +171,7 @@ WRONG = {
     "a name too long once the environment is in front": (
         (*API, "name"), TWENTY_FOUR_CHARACTERS, "name: found", "and AWS allows 32",
     ),
-    "PARALLEL with blue-green": (
-        ("executionMode",), "PARALLEL", "services[api].strategy: found blue-green", "SUPERSEDED or QUEUED",
-    ),
+    "executions side by side": (("executionMode",), "PARALLEL", 'executionMode: found "PARALLEL"', "SUPERSEDED or QUEUED"),
     "no network": (("network",), {}, "ecs-release:network: found none of them", "one of lookUp, existing and create"),
     "two networks": (("network", "create"), {}, "ecs-release:network: found lookUp and create", "one of lookUp, existing"),
     "one subnet": (

@@ -28,6 +28,14 @@ CREDENTIALS = {
 }
 CLUSTER = "prod"
 SERVICE = "prod-worker"
+EXECUTION = "aaaaaaaa-0000-4000-8000-000000000001"
+PARAMETERS = {
+    "cluster": CLUSTER,
+    "service": SERVICE,
+    "pipeline": SERVICE,
+    "stage": "Deploy",
+    "execution": EXECUTION,
+}
 DIGEST = f"sha256:{'ab' * 32}"
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/prod/worker/app@{DIGEST}"
 TASKDEF = {
@@ -86,6 +94,10 @@ def arn(revision, family=SERVICE):
     return f"arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/{family}:{revision}"
 
 
+def stage(execution, status):
+    return {"stageName": "Deploy", "latestExecution": {"pipelineExecutionId": execution, "status": status}}
+
+
 def zipped(members):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -125,6 +137,7 @@ class World:
         self.callers = {}
         self.answers = []
         self.faults = {}
+        self.stages = [{"stageName": "Source"}, stage(EXECUTION, "InProgress")]
         boto3.DEFAULT_SESSION.events.register("before-call", self._meet)
         self.s3 = boto3.client("s3")
         self.ecs = boto3.client("ecs")
@@ -148,6 +161,8 @@ class World:
                 "Error": error,
                 "ResponseMetadata": {"HTTPStatusCode": status},
             }
+        if name == "codepipeline:GetPipelineState":
+            return SimpleNamespace(status_code=200), {"stageStates": self.stages}
         if name.startswith("codepipeline:PutJob"):
             self.answers.append((model.name, json.loads(params["body"])))
             return SimpleNamespace(status_code=200), {}
@@ -171,7 +186,7 @@ class World:
         ]
 
     def event(self, token=None, user_parameters=None, artifact="Release", **data):
-        parameters = {"cluster": CLUSTER, "service": SERVICE} if user_parameters is None else user_parameters
+        parameters = PARAMETERS if user_parameters is None else user_parameters
         text = parameters if isinstance(parameters, str) else json.dumps(parameters)
         location = {"type": "S3", "s3Location": {"bucketName": BUCKET, "objectKey": KEY}}
         return {
@@ -259,6 +274,7 @@ def test_the_artifact_is_read_with_the_jobs_credentials_and_nothing_else_is(worl
         "ecs:DescribeTaskDefinition",
         "ecs:RegisterTaskDefinition",
         "ecs:UpdateService",
+        "codepipeline:GetPipelineState",
         "codepipeline:PutJobSuccessResult",
     }
 
@@ -270,6 +286,39 @@ def test_the_same_first_job_twice_registers_once(world):
 
     assert json.loads(first)["taskDefinition"] == json.loads(second)["taskDefinition"] == arn(2)
     assert world.revisions() == [arn(1), arn(2)]
+
+
+@pytest.mark.parametrize("taskdef_is_there", [True, False])
+@pytest.mark.parametrize(
+    ("latest", "now"),
+    [
+        ([stage("the-next", "InProgress")], "is InProgress with the execution the-next"),
+        ([stage(EXECUTION, "Stopped")], f"is Stopped with the execution {EXECUTION}"),
+        ([stage(EXECUTION, "Succeeded")], f"is Succeeded with the execution {EXECUTION}"),
+        ([{"stageName": "Deploy"}], "is not begun"),
+        ([], "is not begun"),
+    ],
+)
+def test_a_first_job_that_comes_late_changes_nothing(world, latest, now, taskdef_is_there):
+    if taskdef_is_there:
+        world.ecs.register_task_definition(**TASKDEF)
+        world.calls.clear()
+    world.stages = latest
+
+    kind, sentence = world.refused()
+
+    assert kind == "RevisionUnavailable"
+    assert sentence == (
+        f"The job came too late: it is of the execution {EXECUTION}, and the stage Deploy of the pipeline prod-worker "
+        f"{now}; nothing was changed, and nothing has to be done."
+    )
+    assert not {"ecs:RegisterTaskDefinition", "ecs:UpdateService"} & set(world.calls)
+
+
+def test_codepipeline_is_asked_after_everything_that_takes_time(world):
+    world.job()
+
+    assert world.calls[world.calls.index("ecs:UpdateService") - 1] == "codepipeline:GetPipelineState"
 
 
 def test_a_job_repeated_before_the_service_was_updated_takes_the_familys_latest_revision(world):
@@ -486,14 +535,14 @@ def test_a_token_that_this_function_did_not_write_is_refused(world, token):
 
 
 def test_a_service_in_another_cluster_is_refused(world):
-    kind, sentence = world.refused(user_parameters={"cluster": "stg", "service": SERVICE})
+    kind, sentence = world.refused(user_parameters={**PARAMETERS, "cluster": "stg"})
 
     assert kind == "ConfigurationError"
     assert sentence == "Cluster stg has no active service prod-worker (it is missing); bring the stack up again."
 
 
 def test_a_service_that_is_missing_is_refused(world):
-    kind, sentence = world.refused(user_parameters={"cluster": CLUSTER, "service": "prod-gone"})
+    kind, sentence = world.refused(user_parameters={**PARAMETERS, "service": "prod-gone"})
 
     assert kind == "ConfigurationError"
     assert sentence == "Cluster prod has no active service prod-gone (it is missing); bring the stack up again."
@@ -518,6 +567,8 @@ def test_a_service_that_codedeploy_owns_is_refused(world):
         ({"cluster": CLUSTER}, "have null at service"),
         ({"cluster": CLUSTER, "service": "a/b"}, 'have "a/b" at service'),
         ({"cluster": ["prod"], "service": SERVICE}, 'have ["prod"] at cluster'),
+        ({"cluster": CLUSTER, "service": SERVICE}, "have null at pipeline"),
+        ({**PARAMETERS, "execution": "#{codepipeline.PipelineExecutionId}"}, "at execution"),
     ],
 )
 def test_user_parameters_that_name_no_service_are_refused(world, parameters, sentence):
@@ -610,6 +661,7 @@ def test_an_artifact_that_is_gone_is_refused(world):
         "ecs:DescribeTaskDefinition",
         "ecs:RegisterTaskDefinition",
         "ecs:UpdateService",
+        "codepipeline:GetPipelineState",
     ],
 )
 @pytest.mark.parametrize(

@@ -378,6 +378,8 @@ def _for_function(identity: Identity, inventory: Inventory) -> Iterator[Permissi
         services = tuple(lookups.ecs_services(inventory, identity.service))
         if where == "deploy":
             yield Permission(actions=("ecs:describeservices", "ecs:updateservice"), resources=services)
+            own = tuple(inventory.pipelines_calling(name))
+            yield Permission(actions=("codepipeline:getpipelinestate",), resources=own)
             yield from _register(identity, inventory)
         else:
             yield Permission(actions=("ecs:describeservices",), resources=services)

@@ -357,6 +357,15 @@ class Inventory:
                         out[name] = "deploy" if number == len(stages) and not deploys else "verify"
         return out
 
+    def pipelines_calling(self, function: str) -> Iterator[str]:
+        """ARNs of the pipelines that call this function."""
+        for pipeline in self.of("codepipeline.Pipeline"):
+            actions = [a for stage in pipeline.objects("stages") for a in _actions(stage)]
+            given = [a.get("configuration") for a in actions if a.get("provider") == "Lambda"]
+            if any(isinstance(one, Mapping) and one.get("FunctionName") == function for one in given):
+                name = pipeline.text("name") or pipeline.name
+                yield f"arn:{pipeline.partition}:codepipeline:{pipeline.region}:{pipeline.account}:{name}"
+
     @cached_property
     def revisions(self) -> list[Revision]:
         """Every task definition that the stack holds, templates among its objects included."""

@@ -7,6 +7,7 @@ from functools import cache
 
 import pytest
 
+from functions import ecs_deploy
 from rehearsal.release.ci import HandoffFailedError
 from rehearsal.release.reasons import REASONS, explained, stale, unexplained
 from rehearsal.release.release import Outcome, rehearse_release
@@ -120,6 +121,16 @@ def test_a_scaling_guard_that_hears_everything_twice_restores_what_stood_before(
     outcome = released("dev", services=["api"], step="stop", twice=True)
 
     assert outcome.ok, wrong(outcome)
+
+
+def test_a_deployment_that_does_not_ask_whether_its_release_is_the_one_is_seen(monkeypatch):
+    monkeypatch.setattr(ecs_deploy, "_refuse_unless_current", lambda _job: None)
+
+    outcome = released("dev", services=["worker"], step="late-job")
+
+    [found] = [c for c in outcome.checks if not c.ok]
+    assert found.what == "the new version is live, by digest"
+    assert found.found.startswith("dev-worker:5: ")
 
 
 def test_an_event_of_s3_itself_pins_the_version_that_was_put():
