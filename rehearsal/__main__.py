@@ -67,7 +67,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     unexpected = [step for run in runs for step in changing(run.steps)] if options.expect_no_changes else []
     if unexpected:
         sys.stderr.write(f"error: {len(unexpected)} changes are planned and none was expected; see Changes above\n")
-    return ALLOWED if all(run.ok for run in runs) and not unexpected else FORBIDDEN
+    unseen = [resource for run in runs for resource in run.unseen] if options.fail_on_unseen else []
+    if unseen:
+        sys.stderr.write(
+            f"error: {len(unseen)} components were not seen (--fail-on-unseen): their resources are not judged\n"
+        )
+    return ALLOWED if all(run.ok for run in runs) and not unexpected and not unseen else FORBIDDEN
 
 
 def _rehearse(
@@ -236,6 +241,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--expect-no-changes", action="store_true", help="with --after: exit 1 where anything would be changed"
+    )
+    parser.add_argument(
+        "--fail-on-unseen",
+        action="store_true",
+        help="exit 1 where a plugin makes components (awsx, eks …), since what is in them was not judged",
     )
     parser.add_argument(
         "--timings", type=Path, metavar="FILE", help="write the wall seconds of each phase to FILE, as JSON"

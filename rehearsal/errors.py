@@ -13,3 +13,7 @@ class UsageError(RehearsalError):
 
 class PolicyPackError(RehearsalError):
     """A policy pack could not be started, or one of its policies broke."""
+
+
+class Refused(Exception):  # noqa: N818  its text is the whole error
+    """The rehearsal cannot answer what the program asks; the message says what to do."""

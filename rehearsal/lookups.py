@@ -7,15 +7,14 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from . import outputs
+from .documents import policy_document
+from .errors import Refused
+from .model import UNKNOWN, unknown_paths
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from .outputs import Place
-
-
-class Refused(Exception):  # noqa: N818  its text is the whole error
-    """The rehearsal cannot answer; the message says what to do."""
 
 
 Answer = Any
@@ -34,6 +33,8 @@ def answered(token: str, args: Mapping[str, Any], place: Place, answers: Mapping
     Raises:
         Refused: nobody gave an answer and it cannot be known without the provider.
     """
+    if unknown_paths(dict(args)) and token not in _OF_PARTS:
+        return _unknown(token, args, answers.get(token))
     if token in answers:
         given = answers[token]
         return dict(given(dict(args)) if callable(given) else given)
@@ -42,11 +43,32 @@ def answered(token: str, args: Mapping[str, Any], place: Place, answers: Mapping
         return known(args, place)
     found = outputs.looked_up(token, args, place)
     if found is None:
-        raise Refused(
-            f"the program asks the provider for {token}, which a rehearsal cannot know: pass the value as "
-            f"configuration, or give an answer for this token in a file with --answers"
-        )
+        raise Refused(_NOT_KNOWN.format(token))
     return found
+
+
+_NOT_KNOWN = (
+    "the program asks the provider for {}, which a rehearsal cannot know: pass the value as configuration, or give an "
+    "answer for this token in a file with --answers"
+)
+
+
+_OF_PARTS = frozenset({"aws:iam/getPolicyDocument:getPolicyDocument"})
+"""Functions whose answer is put together of their arguments: what is known of it can be told."""
+
+
+def _unknown(token: str, args: Mapping[str, Any], given: Answer) -> dict[str, Any]:
+    """What a function says when an argument is not known yet: that no text of its answer is, either.
+
+    Anything but text is left out: a program that asks plainly, not for an output, cannot be handed it as unknown.
+    """
+    hints = outputs.results(token)
+    keys = (
+        [key for key, hint in hints.items() if hint is str] if hints else list(given if isinstance(given, dict) else ())
+    )
+    if not keys and given is None and token not in _KNOWN:
+        raise Refused(_NOT_KNOWN.format(token))
+    return {**{k: v for k, v in args.items() if not unknown_paths(v)}, **dict.fromkeys(keys or ("id",), UNKNOWN)}
 
 
 def _caller_identity(_: Mapping[str, Any], place: Place) -> dict[str, Any]:
@@ -102,87 +124,6 @@ def _service_principal(args: Mapping[str, Any], place: Place) -> dict[str, Any]:
     }
 
 
-def _policy_document(args: Mapping[str, Any], _: Place) -> dict[str, Any]:
-    for key in ("sourcePolicyDocuments", "overridePolicyDocuments", "sourceJson", "overrideJson"):
-        if args.get(key):
-            raise Refused(
-                f"aws.iam.get_policy_document with {key} merges documents as only the provider can: write the "
-                "statements out, or build the document as JSON"
-            )
-    document: dict[str, Any] = {"Version": args.get("version") or "2012-10-17"}
-    if args.get("policyId"):
-        document["Id"] = args["policyId"]
-    document["Statement"] = [_statement(statement) for statement in args.get("statements") or []]
-    text = json.dumps(document, indent=2)
-    return {
-        "id": "rehearsed",
-        "json": text,
-        "minifiedJson": json.dumps(document, separators=(",", ":")),
-        "version": document["Version"],
-    }
-
-
-_STATEMENT_KEYS = frozenset(
-    {
-        "sid",
-        "effect",
-        "actions",
-        "notActions",
-        "resources",
-        "notResources",
-        "principals",
-        "notPrincipals",
-        "conditions",
-    }
-)
-
-
-def _statement(given: Mapping[str, Any]) -> dict[str, Any]:
-    unknown = sorted(set(given) - _STATEMENT_KEYS)
-    if unknown:
-        raise Refused(
-            f"a statement of aws.iam.get_policy_document has {unknown[0]!r}, which the provider does not know: "
-            "use GetPolicyDocumentStatementArgs, or the provider's own spelling"
-        )
-    statement: dict[str, Any] = {}
-    if given.get("sid"):
-        statement["Sid"] = given["sid"]
-    statement["Effect"] = given.get("effect") or "Allow"
-    for key, element in (
-        ("actions", "Action"),
-        ("notActions", "NotAction"),
-        ("resources", "Resource"),
-        ("notResources", "NotResource"),
-    ):
-        if given.get(key):
-            statement[element] = _one_or_sorted(given[key])
-    for key, element in (("principals", "Principal"), ("notPrincipals", "NotPrincipal")):
-        if given.get(key):
-            statement[element] = _principals(given[key])
-    if given.get("conditions"):
-        conditions: dict[str, dict[str, Any]] = {}
-        for condition in given["conditions"]:
-            values = list(condition["values"])
-            conditions.setdefault(condition["test"], {})[condition["variable"]] = (
-                values[0] if len(values) == 1 else values
-            )
-        statement["Condition"] = conditions
-    return statement
-
-
-def _principals(given: list[Mapping[str, Any]]) -> Any:
-    if any(p["type"] == "*" for p in given):
-        return "*"
-    merged: dict[str, list[str]] = {}
-    for principal in given:
-        merged.setdefault(principal["type"], []).extend(principal["identifiers"])
-    return {kind: _one_or_sorted(identifiers) for kind, identifiers in merged.items()}
-
-
-def _one_or_sorted(values: list[str]) -> str | list[str]:
-    return values[0] if len(values) == 1 else sorted(values, reverse=True)
-
-
 def _vpc(args: Mapping[str, Any], place: Place) -> dict[str, Any]:
     vpc = str(args.get("id") or f"vpc-{_hexadecimal(args)}")
     return {
@@ -216,7 +157,7 @@ _KNOWN: dict[str, Callable[[Mapping[str, Any], Place], dict[str, Any]]] = {
     "aws:ec2/getRouteTables:getRouteTables": _route_tables,
     "aws:ec2/getSubnets:getSubnets": _subnets,
     "aws:ec2/getVpc:getVpc": _vpc,
-    "aws:iam/getPolicyDocument:getPolicyDocument": _policy_document,
+    "aws:iam/getPolicyDocument:getPolicyDocument": policy_document,
     "aws:index/getAvailabilityZones:getAvailabilityZones": _availability_zones,
     "aws:index/getCallerIdentity:getCallerIdentity": _caller_identity,
     "aws:index/getPartition:getPartition": _partition,

@@ -245,8 +245,16 @@ class Rehearsal:
         return tuple(v for v in self.violations if v.level == "mandatory")
 
     @property
+    def unseen(self) -> tuple[Resource, ...]:
+        """The components that a plugin constructs: what is in them is not in this run, and nobody judged it."""
+        return tuple(r for r in self.resources if r.remote)
+
+    @property
     def ok(self) -> bool:
-        """Whether the engine would let this stack through: no error, no mandatory violation."""
+        """Whether the engine would let this stack through: no error, no mandatory violation.
+
+        Of what was seen: see `unseen`.
+        """
         return not self.errors and not self.mandatory
 
     @property

@@ -18,8 +18,9 @@ from pulumi.runtime.proto import engine_pb2, provider_pb2, resource_pb2
 
 from . import lookups, outputs, state, wire
 from .callbacks import CallbackLost, Callbacks, Transforms
+from .errors import Refused
 from .hooks import HookFailed, Hooks
-from .model import Diagnostic, SourceLine
+from .model import Diagnostic, SourceLine, unknown_paths
 from .providers import Providers
 from .registration import (
     PROVIDER_PREFIX,
@@ -151,18 +152,17 @@ class Monitor:
         self._check_files(registration)
         if request.type != STACK_TYPE:
             self._give_provider(registration, request)
-        checked, step = self._made(registration)
-        return self._answer(request, registration, checked, step)
+        given = registration.inputs
+        return self._answer(request, registration, given, self._made(registration))
 
-    def _made(self, registration: Registration) -> tuple[dict[str, Any], Step | None]:
-        """Take a resource through the engine's stages; gives its inputs after Check, and what happens to it."""
+    def _made(self, registration: Registration) -> Step | None:
+        """Take a resource through the engine's stages; gives what happens to it, where the run starts from a state."""
         old = self._before.old(registration) if self._before is not None else None
         given = registration.inputs
         if old is not None:
             registration.inputs = state.with_ignored(registration, old)
         if registration.type != STACK_TYPE:
             self._providers.check(registration)
-        checked = registration.inputs
         self._judged(registration)
         step = self._stepped(registration, old, given)
         self._run_hooks("before", registration, step)
@@ -170,13 +170,13 @@ class Monitor:
         self._record(registration)
         if registration.custom:
             self._run_hooks("after", registration, step)
-        return checked, step
+        return step
 
     def _answer(
         self,
         request: resource_pb2.RegisterResourceRequest,
         registration: Registration,
-        checked: dict[str, Any],
+        given: dict[str, Any],
         step: Step | None,
     ) -> resource_pb2.RegisterResourceResponse:
         response = resource_pb2.RegisterResourceResponse(urn=registration.urn)
@@ -186,12 +186,11 @@ class Monitor:
             response.object.CopyFrom(wire.struct_of(registration.outputs))
         elif not request.remote:
             # At preview, what is not said is not known: the SDK makes the missing outputs unknown.
-            if registration.inputs is checked:
-                response.object.CopyFrom(request.object)
-                if "tagsAll" in checked:
-                    response.object.update({"tagsAll": checked["tagsAll"]})
-            else:
-                response.object.CopyFrom(wire.struct_of(registration.inputs))
+            response.object.CopyFrom(request.object)
+            now = registration.inputs
+            response.object.update({key: now[key] for key in now if key not in given or given[key] is not now[key]})
+            for key in given.keys() - now.keys():
+                del response.object[key]
         return response
 
     def ReadResource(  # noqa: N802
@@ -264,9 +263,15 @@ class Monitor:
         with self._lock:
             provider = self._provider_for(request.tok, request.provider, request.version)
         args = wire.unwrapped(wire.plain_of(wire.wire_of(request.args)))
+        if unknown_paths(args):
+            self.note(
+                "warning",
+                f"{request.tok} is asked plainly with something that is not known yet: its answer is unknown here, and "
+                "without it in the engine's preview; call its _output form",
+            )
         try:
             result = lookups.answered(request.tok, args, self._providers.place(provider), self._answers)
-        except lookups.Refused as refused:
+        except Refused as refused:
             raise self._stop(str(refused)) from refused
         return resource_pb2.ResourceInvokeResponse(**{"return": wire.struct_of(wire.wire_from_plain(result))})
 

@@ -597,6 +597,18 @@ def looked_up(token: str, args: Mapping[str, Any], place: Place) -> dict[str, An
     return {**made, "arn": arn, "id": identifier, **known}
 
 
+def results(token: str) -> Mapping[str, Any]:
+    """Every property of what a function gives back, by the provider's name, with its Python type."""
+    cls = _result_class(token)
+    return {} if cls is None else {key: needed(hint) for key, hint in _raw_hints(cls).items()}
+
+
+def needed(hint: Any) -> Any:
+    """A type without the None that it may be instead."""
+    inner = [one for one in typing.get_args(hint) if one is not type(None)] if _is_optional(hint) else []
+    return inner[0] if len(inner) == 1 else hint
+
+
 def _result_class(token: str) -> type | None:
     """The class of a function's result: `aws:ec2/getVpc:getVpc` is `pulumi_aws.ec2.get_vpc.GetVpcResult`."""
     package, module, function = token.split(":")
@@ -606,10 +618,25 @@ def _result_class(token: str) -> type | None:
     return cls if isinstance(cls, type) else None
 
 
-def all_outputs(token: str) -> tuple[str, ...]:
-    """Every output property of a type, by the provider's name."""
+def all_outputs(token: str) -> Mapping[str, Any]:
+    """Every output property of a type, by the provider's name, with its Python type."""
     cls = resource_class(token)
-    return () if cls is None else tuple(_raw_hints(cls))
+    return {} if cls is None else _all(cls)
+
+
+@functools.cache
+def _all(cls: type) -> dict[str, Any]:
+    return {name: _inside_output(hint) for name, hint in _raw_hints(cls).items()}
+
+
+def fields(hint: Any) -> Mapping[str, Any]:
+    """The properties of an output type, with their types; nothing for any other type."""
+    return _raw_hints(hint) if isinstance(hint, type) and _types.is_output_type(hint) else {}
+
+
+def element(hint: Any) -> Any:
+    """The type of a list's elements; None for any other type."""
+    return typing.get_args(hint)[0] if typing.get_origin(hint) in (list, Sequence) and typing.get_args(hint) else None
 
 
 # -- components that a plugin constructs ----------------------------------------------------------------------

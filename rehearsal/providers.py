@@ -25,24 +25,29 @@ class Providers:
         self._default_tags: dict[str, Any] = {}
 
     def check(self, registration: Registration) -> None:
-        """What a provider's Check adds to the inputs: of pulumi-aws, `tagsAll` from the default tags."""
+        """What a provider's Check makes of the inputs.
+
+        Of pulumi-aws: documents that are given as objects become JSON, and `tagsAll` comes from the default tags.
+        """
         provider = registration.provider
-        if (
-            provider is None
-            or provider.type != f"{PROVIDER_PREFIX}aws"
-            or not registration.custom
-            or "tagsAll" not in outputs.computed(registration.type)
-        ):
+        if provider is None or provider.type != f"{PROVIDER_PREFIX}aws" or not registration.custom:
             return
+        hints = outputs.all_outputs(registration.type)
+        given = registration.inputs
+        inputs = {key: _as_text(value, hints.get(key)) for key, value in given.items()}
+        if any(inputs[key] is not given[key] for key in given):
+            registration.inputs = inputs
+        if "tagsAll" in hints:
+            registration.inputs = {**registration.inputs, "tagsAll": self._all_tags(provider, registration)}
+
+    def _all_tags(self, provider: Registration, registration: Registration) -> Any:
         if provider.urn not in self._default_tags:
             self._default_tags[provider.urn] = _default_tags(provider.inputs)
         defaults = self._default_tags[provider.urn]
         own = registration.inputs.get("tags") or {}
         if defaults == wire.UNKNOWN_WIRE or wire.contains_unknown(own):
-            tags: Any = wire.UNKNOWN_WIRE
-        else:
-            tags = {**defaults, **wire.opened(own)}
-        registration.inputs = {**registration.inputs, "tagsAll": tags}
+            return wire.UNKNOWN_WIRE
+        return {**defaults, **wire.opened(own)}
 
     def create(self, registration: Registration, step: Step | None = None) -> None:
         """Set id and outputs as the provider, or at preview the engine, would give them."""
@@ -112,6 +117,35 @@ class Providers:
             inputs = {k: v for k, v in wire.opened(provider.inputs).items() if v != wire.UNKNOWN_WIRE}
             found = self._places[provider.urn] = outputs.place_of(inputs, self._config)
         return found
+
+
+def _as_text(value: Any, hint: Any) -> Any:
+    """A value in wire form with every object as JSON where the provider's own type is text.
+
+    Unknown where anything in the object is, secret where anything in it is (pulumi-aws 7 takes policy documents as
+    objects; its Check hands text on). The value itself where there is nothing to do.
+    """
+    kind = outputs.needed(hint)
+    if isinstance(value, dict) and value.get(wire.SIGNATURE) == wire.SECRET:
+        inner = _as_text(value.get("value"), hint)
+        return value if inner is value.get("value") else {**value, "value": wire.opened(inner)}
+    if isinstance(value, dict) and wire.SIGNATURE not in value:
+        if kind is str:
+            return _json(value)
+        inside = outputs.fields(kind)
+        made = {key: _as_text(item, inside.get(key)) for key, item in value.items()} if inside else value
+        return made if any(made[key] is not value[key] for key in value) else value
+    if isinstance(value, list) and (of := outputs.element(kind)) is not None:
+        items = [_as_text(item, of) for item in value]
+        return items if any(a is not b for a, b in zip(items, value, strict=True)) else value
+    return value
+
+
+def _json(document: dict[str, Any]) -> Any:
+    if wire.contains_unknown(document):
+        return wire.UNKNOWN_WIRE
+    text = json.dumps(wire.plain_of(wire.opened(document)), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return {wire.SIGNATURE: wire.SECRET, "value": text} if wire.contains_secret(document) else text
 
 
 def _default_tags(provider_inputs: Mapping[str, Any]) -> Any:

@@ -66,6 +66,8 @@ def summary(runs: Sequence[Rehearsal], paint: Paint, pack_options: str) -> str:
     lines = []
     for run in runs:
         verdict = paint("allowed", "green") if run.ok else paint("not allowed", "red", "bold")
+        if run.ok and run.unseen:
+            verdict += paint(f", but {_count(len(run.unseen), 'component')} not seen", "yellow")
         policies = sum(len(pack.policies) for pack in run.packs)
         lines.append(
             f"{run.stack:<{width}}  {verdict}  {_count(len(shown(run)), 'resource')}, "
@@ -224,7 +226,7 @@ def _traceback(diagnostic: Diagnostic) -> Iterable[str]:
 
 
 def _policies(run: Rehearsal, paint: Paint) -> Iterator[str]:
-    if not run.packs:
+    if not run.packs and not run.unseen:
         return
     yield paint("Policies:", "bold")
     for pack in run.packs:
@@ -241,6 +243,9 @@ def _policies(run: Rehearsal, paint: Paint) -> Iterator[str]:
             if unsaid
             else f"{_count(len(pack.policies), 'policy', 'policies')} passed"
         )
+        if run.unseen and not unsaid:
+            said += f", {_count(len(run.unseen), 'component')} not seen"
+            mark = mark if mandatory else paint("?", "yellow")
         yield f"{_INDENT}{mark} {pack.name}{version}  {said}"
         for remediation in run.remediations:
             if remediation.pack == pack.name:
@@ -248,6 +253,10 @@ def _policies(run: Rehearsal, paint: Paint) -> Iterator[str]:
                 yield f"{_INDENT * 2}{label} {remediation.policy}  {_where(remediation.urn)}"
         for violation in (*mandatory, *advisory):
             yield from _violation(violation, paint)
+    for component in run.unseen:
+        label = paint("[not seen]", "yellow")
+        yield f"{_INDENT}{label} {short_type(component.type)} {component.name}: a plugin makes its resources, and they"
+        yield f"{_INDENT * 2}are not in this rehearsal; the verdict is without them. `pulumi preview` judges them."
 
 
 def _violation(violation: Violation, paint: Paint) -> Iterator[str]:
@@ -339,6 +348,7 @@ def _stack(run: Rehearsal) -> dict[str, Any]:
         "counts": dict(sorted(Counter(r.type for r in shown(run)).items())),
         "exports": {name: for_json(run.exports[name]) for name in sorted(run.exports)},
         "packs": [asdict(pack) for pack in run.packs],
+        "unseen": [resource.urn for resource in run.unseen],
         "violations": [asdict(violation) for violation in run.violations],
         "remediations": [asdict(remediation) for remediation in run.remediations],
         "notApplicable": [asdict(item) for item in run.not_applicable],

@@ -171,6 +171,13 @@ def contains_unknown(wire: Any) -> bool:
     return isinstance(wire, str) and wire == UNKNOWN_WIRE
 
 
+def contains_secret(wire: Any) -> bool:
+    """Whether anything inside a wire value is a secret."""
+    if isinstance(wire, dict):
+        return is_secret(wire) or any(contains_secret(value) for value in wire.values())
+    return isinstance(wire, list) and any(contains_secret(item) for item in wire)
+
+
 def file_paths(wire: Any) -> Iterator[str]:
     """The paths of all files and directories that assets and archives inside a wire value name."""
     if isinstance(wire, dict):

@@ -339,3 +339,36 @@ def test_what_comes_after_a_failed_up_is_a_usage_error(command, project):
 
     assert code == 2
     assert "--after up: the first up of dev fails (the program failed: ValueError: broken); mend that first" in err
+
+
+# -- what a plugin makes --------------------------------------------------------------------------------------
+
+NETWORK = """
+    import pulumi_awsx as awsx
+
+    awsx.ec2.Vpc("net", number_of_availability_zones=2)
+"""
+
+
+def test_a_component_of_a_plugin_is_said_not_to_be_seen(command, project):
+    project.pack("wants", PACK)
+    project.program(NETWORK)
+
+    code, out, _ = command("preview", "--no-color")
+
+    assert code == 0
+    assert "    ? wants@v1.2.3  2 policies passed, 1 component not seen\n" in out
+    assert "[not seen] awsx:ec2:Vpc net: a plugin makes its resources" in out
+    assert "dev  allowed, but 1 component not seen" in out
+
+    code, _, err = command("preview", "--fail-on-unseen", "--no-policies")
+    assert (code, err) == (1, "error: 1 components were not seen (--fail-on-unseen): their resources are not judged\n")
+    _, out, _ = command("preview", "--json")
+    assert [urn.rsplit("::", 1)[1] for urn in json.loads(out)["stacks"][0]["unseen"]] == ["net"]
+
+
+def test_a_stack_without_plugins_components_is_wholly_seen(command):
+    code, out, _ = command("preview", "--no-color", "--fail-on-unseen")
+
+    assert code == 0
+    assert "not seen" not in out

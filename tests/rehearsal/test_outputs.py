@@ -1,5 +1,6 @@
 """What providers would compute has the right form, is the same in every run, and agrees with itself."""
 
+import json
 import re
 
 import pytest
@@ -288,3 +289,99 @@ def test_an_answer_can_depend_on_the_arguments(project):
 
 def test_a_look_up_with_an_unknown_argument_is_unknown(project):
     assert exported(project, "aws.ec2.get_vpc_output(id=vpc.id, opts=at).cidr_block") is UNKNOWN
+
+
+# -- what is not known yet ------------------------------------------------------------------------------------
+
+
+def exports(project, text, mode="preview", **options):
+    project.program(PROVIDER + "    at = pulumi.InvokeOptions(provider=provider)\n    " + text.replace("\n", "\n    "))
+    run = project.rehearse(mode, **options)
+    assert not run.errors, run.errors
+    return run.exports
+
+
+def test_a_policy_document_of_something_unknown_is_unknown_and_the_program_goes_on(project):
+    document = """document = aws.iam.get_policy_document(statements=[{
+    'actions': ['ecs:RunTask'], 'resources': ['b', vpc.arn, 'a'],
+    'conditions': [{'test': 'ArnEquals', 'variable': 'ecs:cluster', 'values': [vpc.arn]}]}], opts=at)
+aws.iam.RolePolicy('p', role='r', policy=document.json, opts=opts)
+pulumi.export('json', document.json)
+pulumi.export('version', document.version)"""
+
+    assert exports(project, document) == {"json": UNKNOWN, "version": "2012-10-17"}
+    assert "RunTask" in exports(project, document, "up")["json"]
+
+
+@pytest.mark.parametrize("function", ["get_vpc", "get_subnet", "get_security_group"])
+def test_a_function_that_is_given_something_unknown_answers_unknown(project, function):
+    text = f"""found = aws.ec2.{function}(filters=[{{'name': 'vpc-id', 'values': [vpc.id]}}], opts=at)
+pulumi.export('arn', found.arn)
+pulumi.export('id', found.id)"""
+
+    assert exports(project, text) == {"arn": UNKNOWN, "id": UNKNOWN}
+    assert exports(project, text, "up")["arn"].startswith("arn:aws:ec2:")
+
+
+def test_a_function_that_the_sdk_does_not_ask_at_all_is_said_to_need_its_other_form(project):
+    project.program(PROVIDER + "    aws.ec2.get_vpc(id=vpc.id, opts=pulumi.InvokeOptions(provider=provider))\n")
+
+    assert "not known yet, and has no answer; call its _output form" in project.rehearse().errors[0].message
+
+
+@pytest.mark.parametrize("answer", [{"id": "ami-1"}, lambda args: {"id": f"ami of {args['owners'][0].upper()}"}])
+def test_an_answer_is_not_asked_about_something_unknown(project, answer):
+    answers = {"aws:ec2/getAmi:getAmi": answer}
+
+    text = "pulumi.export('id', aws.ec2.get_ami(owners=[vpc.owner_id], opts=at).id)"
+
+    assert exports(project, text, answers=answers) == {"id": UNKNOWN}
+    assert exports(project, text, "up", answers=answers)["id"].startswith("ami")
+
+
+# -- merging --------------------------------------------------------------------------------------------------
+
+
+def document(project, arguments):
+    return exported(project, f"json.loads(aws.iam.get_policy_document({arguments}, opts=at).json)")
+
+
+def one(sid, action):
+    return json.dumps({"Version": "2012-10-17", "Statement": {"Sid": sid, "Effect": "Allow", "Action": action}})
+
+
+def test_documents_are_merged_by_sid(project):
+    merged = document(
+        project,
+        f"statements=[{{'sid': 'A', 'actions': ['own'], 'resources': ['*']}}, {{'actions': ['free'], 'resources': ['*']}}],"
+        f" source_policy_documents=[{one('A', 'source')!r}, {one('B', 'source')!r}],"
+        f" override_policy_documents=[{one('B', 'override')!r}, {one('C', 'added')!r}]",
+    )
+
+    assert [(s.get("Sid"), s["Action"]) for s in merged["Statement"]] == [
+        ("A", "own"), ("B", "override"), (None, "free"), ("C", "added"),
+    ]  # fmt: skip
+
+
+def test_a_later_version_and_an_id_are_taken_over(project):
+    old = json.dumps({"Version": "2008-10-17", "Id": "theirs", "Statement": []})
+
+    merged = document(project, f"source_policy_documents=[{old!r}], statements=[]")
+
+    assert (merged["Version"], merged["Id"]) == ("2012-10-17", "theirs")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (f"source_policy_documents=[{one('A', 'x')!r}, {one('A', 'y')!r}]", "sourcePolicyDocuments has two statements with the Sid 'A'"),
+        ("statements=[{'sid': 'A', 'actions': ['x']}, {'sid': 'A', 'actions': ['y']}]", "statements has two statements with the Sid 'A'"),
+        ("override_policy_documents=['{']", "one of overridePolicyDocuments is not JSON"),
+    ],
+)  # fmt: skip
+def test_documents_that_the_provider_would_not_merge_are_refused(project, arguments, sentence):
+    project.program(f"import pulumi_aws as aws\naws.iam.get_policy_document({arguments})\n")
+
+    (error,) = project.rehearse().errors
+    assert sentence in error.message
+    assert not error.traceback
