@@ -5,6 +5,7 @@
 #
 # Needs a POSIX shell and utilities, the AWS CLI (1.19 or later, or 2) and docker with buildx 0.22 or later.
 # Calls these and no others, which is all that CI's role allows:
+#   aws sts get-caller-identity      needs no permission
 #   aws ecr get-login-password       ecr:GetAuthorizationToken
 #   aws ecr batch-get-image          ecr:BatchGetImage
 #   aws s3api put-object             s3:PutObject, once, as the very last step
@@ -54,6 +55,9 @@ Builds and pushes the images of one service as ENV-HASH and hands them over for 
                         one, or one made for this run if that has the
                         "docker" driver, which can neither push by digest
                         nor keep a cache
+  --any-identity        hand over with whatever credentials there are, as  HANDOFF_ANY_IDENTITY=yes
+                        a person does; otherwise only as one of the
+                        service's own roles, ENV-SERVICE-ci-...
   --result FILE         append the outcome to FILE as key=value lines      HANDOFF_RESULT
   --dry-run             say what would be done, call nothing               HANDOFF_DRY_RUN=yes
   --help                this text
@@ -136,12 +140,14 @@ commit=${HANDOFF_COMMIT-}
 builder=${HANDOFF_BUILDER-}
 result=${HANDOFF_RESULT-}
 dry_run=${HANDOFF_DRY_RUN-}
+any_identity=${HANDOFF_ANY_IDENTITY-}
 images='' platforms='' build_args='' secrets='' expected=''
 
 while [ $# -gt 0 ]; do
   case $1 in
     --help | -h) usage; exit 0 ;;
     --dry-run) dry_run=yes; shift; continue ;;
+    --any-identity) any_identity=yes; shift; continue ;;
     --*=*) option=${1%%=*} value=${1#*=}; shift ;;
     --*)
       [ $# -ge 2 ] || wrong "$1 is not an option, or its value is missing"
@@ -178,7 +184,7 @@ build_args=$(lines "${build_args:-${HANDOFF_BUILD_ARGS-}}")
 secrets=$(lines "${secrets:-${HANDOFF_SECRETS-}}")
 expected=$(lines "${expected:-${HANDOFF_EXPECT_DIGESTS-}}")
 # Sorted, so that the order of the flags changes neither the index nor its digest.
-platforms=$(lines "$(printf '%s\n' "${platforms:-${HANDOFF_PLATFORMS-}}" | tr ',[:blank:]' '[\n*]')" | sort -u)
+platforms=$(lines "$(printf '%s\n' "${platforms:-${HANDOFF_PLATFORMS-}}" | sed "s/[,[:blank:]]/\\$NL/g")" | sort -u)
 
 matches() { # VALUE ERE: the whole value, which is one line
   case $1 in *"$NL"*) return 1 ;; esac
@@ -197,11 +203,15 @@ required --service HANDOFF_SERVICE "$service" "$word" "lower-case letters, digit
 required --account HANDOFF_ACCOUNT "$account" '[0-9]{12}' "twelve digits"
 required --region HANDOFF_REGION "$region" '[a-z]{2}(-[a-z]+)+-[0-9]' "a region such as ap-northeast-1"
 required --commit HANDOFF_COMMIT "$commit" '[0-9a-f]{7,64}' "a commit hash of 7 to 64 lower-case hexadecimal digits"
-case $dry_run in
-  yes | true) dry_run=yes ;;
-  no | false | '') ;;
-  *) wrong "HANDOFF_DRY_RUN is '$dry_run', but must be yes or no" ;;
-esac
+is_yes() { # VARIABLE VALUE
+  case $2 in
+    yes | true) return 0 ;;
+    no | false | '') return 1 ;;
+    *) wrong "$1 is '$2', but must be yes or no" ;;
+  esac
+}
+if is_yes HANDOFF_DRY_RUN "$dry_run"; then dry_run=yes; else dry_run=''; fi
+if is_yes HANDOFF_ANY_IDENTITY "$any_identity"; then any_identity=yes; else any_identity=''; fi
 
 [ -n "$platforms" ] || wrong "--platform is missing: give linux/arm64, linux/amd64 or both"
 for platform in $platforms; do
@@ -361,8 +371,9 @@ mkdir "$scratch" 2>/dev/null ||
 work=$scratch
 
 # The login goes into a configuration of this run alone. Earlier settings and logins (to a mirror of base
-# images) are carried over, except where a credential store holds them: docker would write the new one there
-# as well. With no login at all docker looks for a store by itself, hence the empty one, and the logout.
+# images) are carried over, but not the credential stores: docker would write the new login there, and it
+# skips keys that it does not know. With no login at all it looks for a store by itself, hence the empty one,
+# and the logout.
 docker_home=${DOCKER_CONFIG:-${HOME-}/.docker}
 case $docker_home in /*) ;; *) docker_home=$PWD/$docker_home ;; esac
 if [ -z "${BUILDX_CONFIG-}" ] && [ -d "$docker_home/buildx" ]; then
@@ -372,11 +383,16 @@ fi
 DOCKER_CONFIG=$work/docker
 export DOCKER_CONFIG
 mkdir "$DOCKER_CONFIG"
-if [ -f "$docker_home/config.json" ] && ! grep -Eq '"cred(sStore|Helpers)"' "$docker_home/config.json"; then
-  cat "$docker_home/config.json" >"$DOCKER_CONFIG/config.json"
-else
-  printf '{"auths": {"%s": {}}}\n' "$registry" >"$DOCKER_CONFIG/config.json"
-fi
+printf '{}\n' >"$work/config"
+[ ! -f "$docker_home/config.json" ] || cat "$docker_home/config.json" >"$work/config"
+empty="\"auths\": {\"$registry\": {}}"
+case $(tr -d '[:space:]' <"$work/config") in
+  '{}' | '') printf '{%s}\n' "$empty" >"$work/config" ;;
+  *'"auths"'*) ;;
+  *) sed "1s/{/{$empty, /" "$work/config" >"$work/config.new" && cat "$work/config.new" >"$work/config" ;;
+esac
+sed -e 's/"credsStore"/"unusedCredsStore"/' -e 's/"credHelpers"/"unusedCredHelpers"/' \
+  -e "s/\"auths\"[[:space:]]*:[[:space:]]*{[[:space:]]*}/$empty/" "$work/config" >"$DOCKER_CONFIG/config.json"
 for shared in cli-plugins contexts; do
   [ ! -d "$docker_home/$shared" ] || ln -s "$docker_home/$shared" "$DOCKER_CONFIG/$shared"
 done
@@ -598,6 +614,11 @@ crc32() ( # FILE: the decimal CRC-32 (zip's; POSIX cksum computes another one)
   echo "$((crc ^ 4294967295))"
 )
 
+# A shell that computes with 32 bits (mksh) would write an archive that nothing can read.
+printf 123456789 >"$work/sample"
+[ "$(crc32 "$work/sample")" = 3421780262 ] ||
+  fail "$EXIT_TOOL" "this shell cannot compute with 64 bits and nothing was built: run handoff.sh with dash, bash or BusyBox."
+
 little_endian() ( # WIDTH NUMBER ...: each number in that many bytes
   width=$1
   shift
@@ -633,6 +654,21 @@ zip_one() ( # FILE MEMBER-NAME: the archive on standard output
   little_endian 4 $((46 + ${#2})) $((30 + ${#2} + size))
   little_endian 2 0
 )
+
+# --- who hands over --------------------------------------------------------------------------------
+
+# Whatever credentials the machine has besides (keys of a user, a profile, an instance's role) may win over the
+# role that CI meant to assume, and would push and put just as well.
+if [ -z "$any_identity" ]; then
+  step="asking AWS whose credentials these are"
+  { identity=$(aws_quietly sts get-caller-identity --region "$region" --query Arn --output text) ||
+    call_failed "$step" "$work/error" "$EXIT_AWS"
+  } 2>/dev/null
+  case $identity in
+    arn:aws*:sts::"${account}:assumed-role/${environment}-${service}-ci-"*/*) ;;
+    *) fail "$EXIT_DENIED" "the credentials are those of $identity, not of a role $environment-$service-ci-... in account $account, and nothing was built: take other keys and profiles out of this job, or give --any-identity to hand over as a person." ;;
+  esac
+fi
 
 # --- the hand-off ----------------------------------------------------------------------------------
 

@@ -158,6 +158,9 @@ class Ci:
     def _aws(self, argv: list[str]) -> str:
         service, command, *options = argv
         given = _options(options)
+        if (service, command) == ("sts", "get-caller-identity"):
+            role = self.role.rpartition("/")[2]
+            return f"arn:aws:sts::{self._account.declared.account}:assumed-role/{role}/rehearsal\n"
         if (service, command) == ("ecr", "get-login-password"):
             self._ecr.get_authorization_token()
             return "stand-in-password\n"

@@ -107,6 +107,8 @@ class Cloud:
         }
         self.unreachable = set()
         """Who has no network: "docker", "aws", or one operation of the latter."""
+        self.identity = f"arn:aws:sts::{ACCOUNT}:assumed-role/dev-api-ci-github/run"
+        """Whose credentials the machine has."""
         self.answers = {}
         """What an operation of aws prints in place of the truth."""
         self.buildx = "v0.29.1"
@@ -231,6 +233,12 @@ class Cloud:
         if not request["env"].get("AWS_ACCESS_KEY_ID"):
             advice = 'You can configure credentials by running "aws configure".'
             raise ProgramError(253, f"Unable to locate credentials. {advice}")
+        if (service, operation) == ("sts", "get-caller-identity"):
+            if self.unreachable & {"aws", operation}:
+                raise ProgramError(
+                    255, f'\nCould not connect to the endpoint URL: "https://sts.{REGION}.amazonaws.com/"'
+                )
+            return f"{self.identity}\n"
         client = {"ecr": self.ecr, "s3api": self.s3}[service]
         names = {xform_name(n, "-"): n for n in client.meta.service_model.operation_names}
         names["get-login-password"] = "GetAuthorizationToken"
@@ -476,10 +484,15 @@ class Ci:
             directory.mkdir()
         (self.work / "app" / "Dockerfile").write_text("FROM scratch AS app\n")
         (self.work / "nginx" / "Dockerfile").write_text("FROM scratch AS nginx\n")
-        for tool in TOOLS.split():
-            (self.bin / tool).symlink_to(shutil.which(tool))
+        self.use_tools()
         self.env = {"PATH": str(self.bin), "HOME": str(self.home), "TMPDIR": str(self.temporary)}
         self.env |= self.credentials
+
+    def use_tools(self, program=None):
+        """The utilities of PATH: the machine's own, or the applets of one program."""
+        for tool in TOOLS.split():
+            (self.bin / tool).unlink(missing_ok=True)
+            (self.bin / tool).symlink_to(program or shutil.which(tool))
 
     def arguments(self, **changes):
         """The usual two-container hand-off; None leaves an option out, a list repeats it."""
@@ -516,6 +529,10 @@ class Ci:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            # A shell cannot trap what was ignored when it began, as under nohup or in a job in the background.
+            preexec_fn=lambda: [  # noqa: PLW1509 - it calls nothing that takes a lock
+                signal.signal(s, signal.SIG_DFL) for s in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+            ],
         )
         assert self.cloud.reached.wait(10)
         (os.killpg if group else os.kill)(process.pid, stop)

@@ -116,6 +116,20 @@ def test_the_token_of_circleci_is_removed_and_never_printed(checkout):
     assert checkout.left_behind() == []
 
 
+@pytest.mark.parametrize("wrapper", ["circleci", "jenkins"])
+def test_keys_that_the_job_has_besides_never_win_over_the_role(checkout, wrapper):
+    seen = checkout.work / "seen"
+    (checkout.work / "ci" / "handoff.sh").write_text(f"export -p >{seen}\n")
+    besides = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE")
+    variables = variables_of(wrapper, "refs/heads/dev") | dict.fromkeys(besides, "left over")
+
+    run = run_snippet(checkout, SNIPPETS[wrapper], variables)
+
+    assert (run.returncode, run.stderr) == (0, "")
+    assert f"role/dev-api-ci-{wrapper}" in seen.read_text()
+    assert "left over" not in seen.read_text()
+
+
 def test_github_finds_the_environment_of_its_ref(checkout):
     outputs = checkout.work / "outputs"
     variables = {"ACCOUNTS": ACCOUNTS, "GITHUB_REF": "refs/tags/v1.2.3", "GITHUB_OUTPUT": str(outputs)}
@@ -157,7 +171,7 @@ def test_every_output_of_the_github_action_is_one_that_the_script_writes():
 @pytest.mark.parametrize("wrapper", SNIPPETS)
 def test_a_wrapper_calls_only_the_scripts(wrapper):
     snippet = re.sub(r"#.*|\\\n", "", SNIPPETS[wrapper])
-    own = {"sh", "set", "ref", "target", "eval", "export", "trap", "rm", "umask", "printf"}
+    own = {"sh", "set", "ref", "target", "eval", "export", "unset", "trap", "rm", "umask", "printf"}
 
     commands = {re.match(r"\(?([A-Za-z]+)", line.strip())[1] for line in snippet.splitlines() if line.strip()}
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import shutil
 import signal
@@ -15,9 +16,10 @@ TAG = f"dev-{COMMIT}"
 APP, NGINX = f"{REGISTRY}/dev/api/app:{TAG}", f"{REGISTRY}/dev/api/nginx:{TAG}"
 DEFINITIONS = [{"name": "app", "imageUri": APP}, {"name": "nginx", "imageUri": NGINX}]
 OTHER = "sha256:" + "0" * 64
+BUSYBOX = shutil.which("busybox")
 SHELLS = [
     [path, *more]
-    for path, *more in ((shutil.which("dash"),), (shutil.which("bash"), "--posix"), (shutil.which("busybox"), "sh"))
+    for path, *more in ((shutil.which("dash"),), (shutil.which("bash"), "--posix"), (BUSYBOX, "sh"))
     if path
 ]
 
@@ -118,6 +120,52 @@ def test_every_posix_shell_runs_the_script(ci, cloud, shell):
 
     assert (run.returncode, run.stderr) == (0, "")
     assert json.loads(member(cloud.versions()[0][1])) == DEFINITIONS
+
+
+def test_the_images_of_alpine_have_all_that_it_needs(ci, cloud):
+    assert BUSYBOX or not os.environ.get("CI"), "the project's own CI runs this: install busybox there"
+    if BUSYBOX is None:
+        pytest.skip("busybox is not on this machine")
+    ci.shell = [BUSYBOX, "sh"]
+    ci.use_tools(BUSYBOX)
+
+    run = ci.hand_over(platform="linux/amd64,linux/arm64")
+
+    assert (run.returncode, run.stderr) == (0, "")
+    assert json.loads(member(cloud.versions()[0][1])) == DEFINITIONS
+    assert len(cloud.manifest("dev/api/app", TAG)["manifests"]) == 2
+
+
+# --- whose credentials
+
+
+@pytest.mark.parametrize(
+    "identity",
+    [
+        f"arn:aws:iam::{ACCOUNT}:user/old-ci-user",
+        f"arn:aws:sts::{ACCOUNT}:assumed-role/instance-profile/i-0123456789abcdef0",
+        f"arn:aws:sts::{ACCOUNT}:assumed-role/dev-api-ci/run",
+        f"arn:aws:sts::{ACCOUNT}:assumed-role/stg-api-ci-github/run",
+        f"arn:aws:sts::{ACCOUNT}:assumed-role/dev-worker-ci-github/run",
+        "arn:aws:sts::999999999999:assumed-role/dev-api-ci-github/run",
+    ],
+)
+def test_who_is_not_the_services_own_ci_hands_nothing_over(ci, cloud, identity):
+    cloud.identity = identity
+
+    run = ci.hand_over()
+
+    assert refused(run, 5, identity, f"dev-api-ci-... in account {ACCOUNT}", "nothing was built", "--any-identity")
+    assert not cloud.ran("docker", "login")
+    assert not cloud.versions()
+
+
+def test_a_person_may_hand_over_by_saying_so(ci, cloud):
+    cloud.identity = f"arn:aws:sts::{ACCOUNT}:assumed-role/operator/somebody"
+
+    assert ci.hand_over("--any-identity").returncode == 0
+    assert ci.hand_over(variables={"HANDOFF_ANY_IDENTITY": "yes"}).returncode == 0
+    assert len(cloud.versions()) == 2
 
 
 def test_the_settings_may_come_from_the_environment(ci, cloud):
@@ -440,7 +488,7 @@ def test_once_permitted_the_next_run_finishes_what_was_refused(ci, cloud):
 
 @pytest.mark.parametrize(
     ("unreachable", "doing"),
-    [("aws", "asking ECR for a login password failed"), ("docker", f"logging in to {REGISTRY} failed")],
+    [("aws", "asking AWS whose credentials these are failed"), ("docker", f"logging in to {REGISTRY} failed")],
 )
 def test_without_a_network_nothing_is_put(ci, cloud, unreachable, doing):
     cloud.unreachable = {unreachable}
@@ -698,10 +746,11 @@ def test_the_login_leaves_nothing_behind(ci, cloud, failing):
         ({"auths": {"mirror.example": {"auth": "eDp5"}}}, ["mirror.example", REGISTRY]),
         ({"auths": {}, "credsStore": "desktop"}, [REGISTRY]),
         ({"auths": {}, "credHelpers": {REGISTRY: "ecr-login"}}, [REGISTRY]),
+        ({"credsStore": "desktop", "currentContext": "colima", "proxies": {"default": {"noProxy": "a"}}}, [REGISTRY]),
     ],
-    ids=["a plain login", "a credential store", "a credential helper"],
+    ids=["a plain login", "a credential store", "a credential helper", "a store beside other settings"],
 )
-def test_earlier_logins_are_carried_over_unless_docker_would_write_to_their_store(ci, cloud, before, kept):
+def test_earlier_settings_are_carried_over_without_the_credential_stores(ci, cloud, before, kept):
     (ci.home / ".docker").mkdir()
     (ci.home / ".docker" / "config.json").write_text(json.dumps(before))
     seen = []
@@ -710,13 +759,16 @@ def test_earlier_logins_are_carried_over_unless_docker_would_write_to_their_stor
     run = ci.hand_over(image="app=app")
 
     assert run.returncode == 0
-    assert list(seen[0]) == ["auths"]
+    assert not {"credsStore", "credHelpers"} & set(seen[0])
+    assert {k: v for k, v in before.items() if k not in ("auths", "credsStore", "credHelpers")}.items() <= seen[
+        0
+    ].items()
     assert list(seen[0]["auths"]) == kept
 
 
 @pytest.mark.parametrize(
     ("settings", "written"),
-    [(None, []), ({"credsStore": "pass"}, []), ({"proxies": {}}, [REGISTRY])],
+    [(None, []), ({"credsStore": "pass"}, []), ({"proxies": {}}, [])],
     ids=["no settings", "a store", "settings without a login"],
 )
 def test_a_credential_store_that_docker_finds_by_itself_keeps_nothing(ci, cloud, settings, written):
@@ -850,7 +902,7 @@ def test_help_names_every_option_and_every_exit_code(offline_ci):
     assert (run.returncode, run.stderr) == (0, "")
     source = (CI / "handoff.sh").read_text()
     options = set(re.findall(r"^ {4}(--[a-z-]+)\)", source, re.MULTILINE))
-    assert len(options) == 13
+    assert len(options) == 14
     assert {o for o in options if not re.search(rf"^ +{o}\b", run.stdout, re.MULTILINE)} == set()
     codes = set(re.findall(r"EXIT_[A-Z]+=([0-9]+)", source))
     assert codes == {str(n) for n in range(2, 14)}
