@@ -8,7 +8,7 @@ BIN := .venv/bin
 STACK ?=
 STACK_FLAG := $(if $(STACK),--stack $(STACK),)
 
-.PHONY: help setup rehearse rehearse-release explain test check lint format snapshots docs authorization bench up preview clean
+.PHONY: help setup rehearse rehearse-release explain test test-edited check lint format snapshots docs authorization bench up preview clean
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ rehearse: setup ## rehearse all stacks, or STACK=dev: what would be created, and
 
 test: setup ## run every test
 	@$(BIN)/pytest -n auto
+
+test-edited: setup ## run every test in a copy whose stack files somebody has made their own
+	@$(BIN)/python -m tests.edited
 
 check: setup ## format, lint, strict types, tests, snapshots, side by side
 	@$(MAKE) --no-print-directory -j2 --output-sync=target lint test

@@ -1,4 +1,6 @@
-"""Writes the generated parts of the README anew from the code and the rehearsed stacks.
+"""Writes the generated parts of the README anew from the code and from the tests' stacks.
+
+Not from the stacks beside `Pulumi.yaml`: those are for whoever uses this project to change.
 
     python -m docs.generate
 
@@ -19,26 +21,26 @@ from rehearsal import Rehearsal, rehearse
 from rehearsal.__main__ import main as rehearsal_command
 
 ROOT = Path(__file__).parents[1]
-STACKS = ("dev", "stg", "prod")
+STACKS = {stack: ROOT / "tests" / "stacks" / f"Pulumi.{stack}.yaml" for stack in ("dev", "stg", "prod")}
 _PART = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 @cache
 def rehearsed(stack: str) -> Rehearsal:
     """One stack as it would be after `pulumi up`."""
-    return rehearse(ROOT, stack, "up")
+    return rehearse(ROOT, stack, "up", config_file=STACKS[stack])
 
 
 def output() -> str:
-    """What `make rehearse` ends with, as it prints it."""
+    """What `make rehearse STACK=prod` ends with, as it prints it."""
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
-        rehearsal_command(["preview", "--project", str(ROOT), "--no-color"])
+        given = ["--stack", "prod", "--config-file", str(STACKS["prod"])]
+        rehearsal_command(["preview", "--project", str(ROOT), *given, "--no-color"])
     lines = printed.getvalue().rstrip().splitlines()
     first = next(i for i, line in enumerate(lines) if line.startswith("Previewing update (prod)"))
-    prod = lines[first:]
-    tree = [line for line in prod if line.startswith(" +  ")]
-    return "\n".join(["```text", *prod[:3], *tree[:9], "     …", "", *lines[-8:], "```"])
+    tree = [line for line in lines if line.startswith(" +  ")]
+    return "\n".join(["```text", *lines[first : first + 3], *tree[:9], "     …", "", *lines[-6:], "```"])
 
 
 PARTS: dict[str, Callable[[], str]] = {

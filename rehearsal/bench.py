@@ -47,18 +47,18 @@ class Measured:
     """Wall seconds by phase; `exit` is what was left after the last of them, and before the first."""
 
 
-def services_config(project: Project, stack: str, key: str, count: int) -> dict[str, Any]:
+def services_config(project: Project, file: Path, key: str, count: int) -> dict[str, Any]:
     """A stack file's content whose list under `key` has `count` entries, named apart by a number.
 
     Raises:
         UsageError: the stack has no list of named objects under that key.
     """
-    content = read_yaml(project.stack_file(stack)) or {}
+    content = read_yaml(file) or {}
     config = dict(content.get("config") or {})
     full = next((name for name in (key, f"{project.name}:{key}") if name in config), None)
     entries = config.get(full) if full is not None else None
     if not isinstance(entries, list) or not all(isinstance(e, dict) and "name" in e for e in entries):
-        raise UsageError(f"{project.stack_file(stack).name} has no list of named objects under {key}")
+        raise UsageError(f"{file.name} has no list of named objects under {key}")
     repeated = []
     for index in range(count):
         entry = dict(entries[index % len(entries)])
@@ -93,7 +93,10 @@ def _measure(options: argparse.Namespace, project: Project, directory: Path) -> 
     files = {}
     for count in options.services:
         file = directory / f"Pulumi.bench{count}.yaml"
-        file.write_text(json.dumps(services_config(project, options.stack, options.key, count)), encoding="utf-8")
+        file.write_text(
+            json.dumps(services_config(project, project.stack_file(options.stack), options.key, count)),
+            encoding="utf-8",
+        )
         files[count] = file
     for kind in (REHEARSED, PLAIN):  # compiles what it imports, as the first run of a program does
         _run(kind, project, options.stack, files[min(files)], directory)

@@ -32,10 +32,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--stack", required=True, help="the stack, such as prod")
     parser.add_argument("--role", required=True, help="the role's name, its end, or its words, such as ci-api")
     parser.add_argument("--project", type=Path, default=Path(), help="the directory with Pulumi.yaml")
+    parser.add_argument("--config-file", type=Path, help="a stack file to read in place of Pulumi.<stack>.yaml")
     parser.add_argument("--json", action="store_true", help="for machines")
     options = parser.parse_args(arguments)
     try:
-        run = rehearse(options.project, options.stack, packs=[])
+        run = rehearse(options.project, options.stack, config_file=options.config_file, packs=[])
         inventory, sources = _inventory(run, options.project)
     except UsageError as problem:
         sys.stderr.write(f"error: {problem}\n")

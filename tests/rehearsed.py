@@ -15,6 +15,8 @@ import yaml
 from rehearsal import Archive, Rehearsal, Resource, rehearse
 
 ROOT = Path(__file__).parents[1]
+STACK_FILES = ROOT / "tests" / "stacks"
+"""The tests' own stacks: those beside `Pulumi.yaml` are for whoever uses this project to change."""
 STACKS = ("dev", "stg", "prod")
 ACCOUNTS = {"dev": "111111111111", "stg": "111111111111", "prod": "222222222222"}
 REGION = "ap-northeast-1"
@@ -24,8 +26,18 @@ Mode = Literal["preview", "up"]
 ROLE, ROLE_POLICY = "aws:iam/role:Role", "aws:iam/rolePolicy:RolePolicy"
 
 
+def stack_file(stack: str) -> Path:
+    """Where the configuration of one of the tests' stacks stands."""
+    return STACK_FILES / f"Pulumi.{stack}.yaml"
+
+
+def rehearse_stack(stack: str, mode: Mode = "preview", **options: Any) -> Rehearsal:
+    """One of the tests' stacks, rehearsed anew; options as those of `rehearse`, without them under both packs."""
+    return rehearse(ROOT, stack, mode, config_file=stack_file(stack), **options)
+
+
 def rehearsed(stack: str, mode: Mode = "preview", **overrides: Any) -> Rehearsal:
-    """The stack as this working tree declares it, without policy packs.
+    """One of the tests' stacks as this working tree declares it, without policy packs.
 
     `overrides` are config values by key, in place of the stack file's; None takes a key away.
 
@@ -39,7 +51,7 @@ def rehearsed(stack: str, mode: Mode = "preview", **overrides: Any) -> Rehearsal
 
 @cache
 def _rehearsed(stack: str, mode: Mode, overrides: str) -> Rehearsal:
-    return rehearse(ROOT, stack, mode, config_overrides=json.loads(overrides), packs=[])
+    return rehearse_stack(stack, mode, config_overrides=json.loads(overrides), packs=[])
 
 
 def stack_settings(stack: str) -> dict[str, Any]:
@@ -49,7 +61,7 @@ def stack_settings(stack: str) -> dict[str, Any]:
 
 @cache
 def _stack_file(stack: str) -> dict[str, Any]:
-    config: dict[str, Any] = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
+    config: dict[str, Any] = yaml.safe_load(stack_file(stack).read_text())["config"]
     return config
 
 

@@ -1,4 +1,4 @@
-"""What each stack is, on paper: `python -m tests.snapshots` writes it anew, a test compares, CI never updates.
+"""What each of the tests' stacks is, on paper: `python -m tests.snapshots` writes it anew, a test compares, CI never updates.
 
 `tests/snapshots/<stack>/` holds
 

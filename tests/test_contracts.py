@@ -10,7 +10,7 @@ import pulumi
 import pytest
 
 from rehearsal import rehearse, unknown_paths
-from tests.rehearsed import ACCOUNTS, REGION, ROOT, STACKS, documents, physical_name, rehearsed
+from tests.rehearsed import ACCOUNTS, REGION, ROOT, STACKS, documents, physical_name, rehearse_stack, rehearsed
 
 PER_STACK = pytest.mark.parametrize("stack", STACKS)
 COMPONENT, PROVIDER = "ecs-release:index:", "pulumi:providers:"
@@ -199,7 +199,7 @@ def test_no_resource_is_made_inside_apply(stack, monkeypatch):
     monkeypatch.setattr(pulumi.Output, "apply", watched_apply)
     monkeypatch.setattr(pulumi.Resource, "__init__", watched_begin)
 
-    run = rehearse(ROOT, stack, "up", packs=[])
+    run = rehearse_stack(stack, "up", packs=[])
 
     assert run.ok
     assert applied, "the program uses apply somewhere, else this test sees nothing"
@@ -231,7 +231,7 @@ def test_every_component_registers_its_outputs(stack, monkeypatch):
 
     monkeypatch.setattr(pulumi.ComponentResource, "register_outputs", watched)
 
-    run = rehearse(ROOT, stack, packs=[])
+    run = rehearse_stack(stack, packs=[])
 
     counted = Counter(r for r in registered if r[0].startswith(COMPONENT))
     assert counted == Counter((c.type, c.name) for c in components(run))

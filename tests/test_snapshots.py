@@ -1,4 +1,4 @@
-"""The stacks are what was committed: a change of a resource or a document is seen by whoever reviews it."""
+"""The tests' stacks are what was committed: a change of a resource or a document is seen by whoever reviews it."""
 
 import difflib
 

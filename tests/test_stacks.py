@@ -1,4 +1,4 @@
-"""Whole stacks: what tells dev, stg and prod apart, a fifth environment by copying a file, and what is refused."""
+"""The tests' stacks, whole: what tells dev, stg and prod apart, a fifth environment by copying a file, and what is refused."""
 
 import json
 import re
@@ -12,7 +12,7 @@ import yaml
 
 from rehearsal import __main__ as command_line
 from rehearsal import rehearse
-from tests.rehearsed import ROOT, STACKS, named, physical_name, rehearsed, template
+from tests.rehearsed import ROOT, STACK_FILES, STACKS, named, physical_name, rehearse_stack, rehearsed, template
 
 PIPELINE, SERVICE = "aws:codepipeline/pipeline:Pipeline", "aws:ecs/service:Service"
 PACKS = [ROOT / "policies" / "least-privilege", ROOT / "policies" / "release-safety"]
@@ -23,8 +23,8 @@ PACKS = [ROOT / "policies" / "least-privilege", ROOT / "policies" / "release-saf
 
 @pytest.mark.parametrize("stack", STACKS)
 @pytest.mark.parametrize("mode", ["preview", "up"])
-def test_a_shipped_stack_is_allowed(stack, mode):
-    run = rehearse(ROOT, stack, mode, packs=PACKS)
+def test_a_stack_is_allowed(stack, mode):
+    run = rehearse_stack(stack, mode, packs=PACKS)
 
     assert run.errors == ()
     assert run.violations == (), "an advisory is no less a finding: at preview it is how an unknown value looks"
@@ -96,9 +96,9 @@ def test_a_person_finds_what_they_need_next(stack):
 
 @pytest.fixture
 def project(tmp_path):
-    """This project's directory, of which the test may change the stack files and the components."""
-    for file in ("__main__.py", *(f.name for f in ROOT.glob("Pulumi*.yaml"))):
-        shutil.copy(ROOT / file, tmp_path / file)
+    """This project with the tests' stacks, of which the test may change the stack files and the components."""
+    for file in (ROOT / "__main__.py", ROOT / "Pulumi.yaml", *STACK_FILES.iterdir()):
+        shutil.copy(file, tmp_path / file.name)
     shutil.copytree(ROOT / "components", tmp_path / "components", ignore=shutil.ignore_patterns("__pycache__"))
     for shared in ("functions", "policies", "pyproject.toml", "uv.lock", ".venv"):
         (tmp_path / shared).symlink_to(ROOT / shared)

@@ -14,7 +14,7 @@ STACKS = ("dev", "stg", "prod")
 
 
 def stack_file(stack):
-    text = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())
+    text = yaml.safe_load((ROOT / "tests" / "stacks" / f"Pulumi.{stack}.yaml").read_text())
     return {key.removeprefix("ecs-release:"): value for key, value in text["config"].items()}
 
 
@@ -207,7 +207,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_a_shipped_stack_file_is_valid(stack):
+def test_a_whole_stack_file_is_valid(stack):
     loaded = settings.load(stack_file(stack))
 
     assert loaded.environment == stack

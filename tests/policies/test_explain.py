@@ -1,4 +1,4 @@
-"""An identity explained to a reviewer, from the shipped stacks."""
+"""An identity explained to a reviewer, from the tests' stacks."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ import re
 import pytest
 
 from rehearsal import explain
-from tests.rehearsed import ROOT
+from tests.rehearsed import ROOT, stack_file
 
 
-def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    code = explain.main(["--project", str(ROOT), *arguments])
+def told(capsys: pytest.CaptureFixture[str], stack: str, *arguments: str) -> tuple[int, str, str]:
+    given = ["--project", str(ROOT), "--stack", stack, "--config-file", str(stack_file(stack))]
+    code = explain.main([*given, *arguments])
     out, err = capsys.readouterr()
     return code, out, err
 
 
 def test_a_ci_role_is_explained_in_words(capsys):
-    code, out, _ = told(capsys, "--stack", "prod", "--role", "prod-api-ci-github")
+    code, out, _ = told(capsys, "prod", "--role", "prod-api-ci-github")
 
     assert code == 0
     assert "GitHub workflows of acme/api at tags v*.*.*" in out
@@ -28,14 +29,14 @@ def test_a_ci_role_is_explained_in_words(capsys):
 
 
 def test_the_words_of_a_role_in_any_order_find_it(capsys):
-    code, out, _ = told(capsys, "--stack", "prod", "--role", "ci-api", "--json")
+    code, out, _ = told(capsys, "prod", "--role", "ci-api", "--json")
 
     assert code == 0
     assert {e["name"] for e in json.loads(out)} == {"prod-api-ci-github", "prod-api-ci-circleci"}
 
 
 def test_each_grant_names_the_line_of_code_that_made_it(capsys):
-    _, out, _ = told(capsys, "--stack", "dev", "--role", "api-trigger", "--json")
+    _, out, _ = told(capsys, "dev", "--role", "api-trigger", "--json")
 
     (explanation,) = json.loads(out)
 
@@ -47,7 +48,7 @@ def test_each_grant_names_the_line_of_code_that_made_it(capsys):
 
 
 def test_an_event_rules_role_is_explained_as_data(capsys):
-    _, out, _ = told(capsys, "--stack", "stg", "--role", "stg-api-trigger", "--json")
+    _, out, _ = told(capsys, "stg", "--role", "stg-api-trigger", "--json")
 
     (explanation,) = json.loads(out)
 
@@ -59,7 +60,7 @@ def test_an_event_rules_role_is_explained_as_data(capsys):
 
 
 def test_a_role_that_is_not_there_is_answered_by_those_that_are(capsys):
-    code, out, err = told(capsys, "--stack", "prod", "--role", "nobody")
+    code, out, err = told(capsys, "prod", "--role", "nobody")
 
     assert code == 2
     assert out == ""
@@ -67,7 +68,7 @@ def test_a_role_that_is_not_there_is_answered_by_those_that_are(capsys):
 
 
 def test_a_stack_that_is_not_there_is_one_sentence(capsys):
-    code, _, err = told(capsys, "--stack", "nowhere", "--role", "ci-api")
+    code, _, err = told(capsys, "nowhere", "--role", "ci-api")
 
     assert code == 2
     assert err.startswith("error: ")

@@ -8,10 +8,10 @@ import time
 import pytest
 from least_privilege import settings
 
-from rehearsal import UNKNOWN, rehearse
+from rehearsal import UNKNOWN
 from tests.policies import judges, world
 from tests.policies.judges import Thing
-from tests.rehearsed import ROOT, STACKS, rehearsed, services_with, stack_settings
+from tests.rehearsed import STACKS, rehearse_stack, rehearsed, services_with, stack_settings
 
 MANDATORY, ADVISORY = 1, 0
 
@@ -21,13 +21,13 @@ def stack(*things: Thing, without: tuple[str, ...] = ()) -> list:
     return judges.registrations(made.values(), world.provider())
 
 
-# ---------------------------------------------------------------- the shipped stacks
+# ---------------------------------------------------------------- whole stacks
 
 
 @pytest.mark.parametrize("mode", ["preview", "up"])
 @pytest.mark.parametrize("name", STACKS)
-def test_the_shipped_stacks_pass_both_packs_without_exceptions(name, mode):
-    run = rehearse(ROOT, name, mode)
+def test_the_stacks_pass_both_packs_without_exceptions(name, mode):
+    run = rehearse_stack(name, mode)
 
     assert run.errors == ()
     assert run.violations == ()
@@ -119,20 +119,20 @@ def test_a_bucket_whose_name_is_unknown_is_followed_by_reference(release_safety)
     ids=["no approval", "no bake time"],
 )
 def test_a_wrong_setting_of_production_is_refused_at_preview(overrides, policy):
-    run = rehearse(ROOT, "prod", config_overrides=overrides)
+    run = rehearse_stack("prod", config_overrides=overrides)
 
     assert policy in {v.policy for v in run.mandatory}
     assert all(v.remediation_steps for v in run.mandatory)
 
 
 def test_an_approval_outside_production_is_refused():
-    run = rehearse(ROOT, "dev", config_overrides={"approval": "required"})
+    run = rehearse_stack("dev", config_overrides={"approval": "required"})
 
     assert {v.policy for v in run.mandatory} == {"production-releases-are-approved"}
 
 
 def test_taking_the_mark_of_production_away_does_not_take_the_approval_away():
-    run = rehearse(ROOT, "prod", config_overrides={"production": False, "approval": "none"})
+    run = rehearse_stack("prod", config_overrides={"production": False, "approval": "none"})
 
     assert "production-releases-are-approved" in {v.policy for v in run.mandatory}
 
@@ -146,7 +146,7 @@ def test_an_application_that_asks_for_the_releases_own_is_refused():
         }
     ]
 
-    run = rehearse(ROOT, "prod", config_overrides={"services": services_with("prod", "api", permissions=greedy)})
+    run = rehearse_stack("prod", config_overrides={"services": services_with("prod", "api", permissions=greedy)})
 
     assert {"roles-do-only-what-their-purpose-needs", "nobody-can-gain-privilege"} <= {v.policy for v in run.mandatory}
 

@@ -1,4 +1,4 @@
-"""The shipped stacks' own documents, widened and re-spelled: what grants more is refused, what says the same passes."""
+"""The tests' stacks' own documents, widened and re-spelled: what grants more is refused, what says the same passes."""
 
 from __future__ import annotations
 
@@ -207,7 +207,7 @@ RELAXED = settings(
 
 @given(data=st.data(), stack=st.sampled_from(STACKS), widen=st.sampled_from(WIDENINGS))
 @RELAXED
-def test_every_widening_of_a_shipped_document_is_refused(
+def test_every_widening_of_a_stacks_document_is_refused(
     data: st.DataObject, stack: str, widen: Any, pack: judges.Judge
 ):
     at, key = data.draw(st.sampled_from(documents(stack)))
@@ -225,7 +225,7 @@ def test_every_widening_of_a_shipped_document_is_refused(
 
 @given(data=st.data(), stack=st.sampled_from(STACKS))
 @RELAXED
-def test_every_respelling_of_a_shipped_document_passes(data: st.DataObject, stack: str, pack: judges.Judge):
+def test_every_respelling_of_a_stacks_document_passes(data: st.DataObject, stack: str, pack: judges.Judge):
     at, key = data.draw(st.sampled_from(documents(stack)))
     value = json.loads(base(stack)[at].outputs[key])
 

@@ -8,6 +8,7 @@ import pytest
 from rehearsal import UsageError
 from rehearsal.bench import PLAIN, REHEARSED, Measured, _missed, _table, main, services_config
 from rehearsal.config import load_project
+from tests.rehearsed import stack_file
 
 from .conftest import REPOSITORY
 
@@ -29,7 +30,7 @@ def shop(project):
 
 
 def test_services_are_repeated_with_names_of_their_own(shop):
-    content = services_config(load_project(shop.root), "dev", "services", 5)
+    content = services_config(load_project(shop.root), shop.root / "Pulumi.dev.yaml", "services", 5)
 
     assert content["config"]["shop:services"] == [
         {"name": "api", "size": 3},
@@ -41,14 +42,14 @@ def test_services_are_repeated_with_names_of_their_own(shop):
 
 
 def test_fewer_services_are_the_first_ones(shop):
-    content = services_config(load_project(shop.root), "dev", "services", 1)
+    content = services_config(load_project(shop.root), shop.root / "Pulumi.dev.yaml", "services", 1)
 
     assert content["config"]["shop:services"] == [{"name": "api", "size": 3}]
 
 
 def test_a_stack_without_such_a_list_is_refused(shop):
     with pytest.raises(UsageError, match="has no list of named objects under teams"):
-        services_config(load_project(shop.root), "dev", "teams", 2)
+        services_config(load_project(shop.root), shop.root / "Pulumi.dev.yaml", "teams", 2)
 
 
 def test_both_ways_are_measured_and_compared(shop, capsys):
@@ -97,7 +98,7 @@ def test_targets_that_are_missed_are_named():
 
 
 def test_this_projects_stack_can_be_made_larger():
-    content = services_config(load_project(REPOSITORY), "dev", "services", 7)
+    content = services_config(load_project(REPOSITORY), stack_file("dev"), "services", 7)
 
     names = [service["name"] for service in content["config"]["ecs-release:services"]]
     assert len(set(names)) == 7

@@ -93,7 +93,7 @@ def test_the_table_says_where_it_is_from_and_names_properties_that_exist():
     assert missing == ["aws:ecs/taskDefinition:TaskDefinition !tagsAll"]
 
 
-def test_every_type_that_the_shipped_stacks_make_is_in_the_table():
+def test_every_type_that_the_stacks_make_is_in_the_table():
     made = {r.type for stack in STACKS for r in rehearsed(stack).resources if r.custom and r.type.startswith("aws:")}
 
     assert sorted(token for token in made if changes.replacing(token) is None) == []
@@ -222,7 +222,7 @@ def test_a_component_whose_inputs_change_is_updated(project):
 
 
 @pytest.mark.parametrize("stack", ["dev", "prod"])
-def test_a_shipped_stack_that_stands_plans_nothing(stack):
+def test_a_stack_that_stands_plans_nothing(stack):
     assert [s for s in changes.plan(rehearsed(stack, "up"), rehearsed(stack)) if s.op != "same"] == []
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from rehearsal import changes, refresh, rehearse
-from tests.rehearsed import ROOT, STACKS, rehearsed
+from rehearsal import changes, refresh
+from tests.rehearsed import STACKS, rehearse_stack, rehearsed
 
 MADE = """
     import json
@@ -66,7 +66,7 @@ def test_what_a_refresh_read_plans_nothing(project, made):
 def test_a_shipped_stack_plans_nothing_whatever_happened_since(stack, moment):
     before = refresh.after(moment, rehearsed(stack, "up"))
 
-    again = rehearse(ROOT, stack, packs=[], previous=before)
+    again = rehearse_stack(stack, packs=[], previous=before)
 
     assert not again.errors
     planned = [(step.type, change.path) for step in changes.changing(again.steps) for change in step.changes]

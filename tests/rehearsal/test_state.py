@@ -2,8 +2,8 @@
 
 import pytest
 
-from rehearsal import UNKNOWN, Archive, UsageError, rehearse, unknown_paths
-from tests.rehearsed import ROOT, rehearsed
+from rehearsal import UNKNOWN, Archive, UsageError, unknown_paths
+from tests.rehearsed import rehearse_stack, rehearsed
 
 PROGRAM = """
     import pulumi
@@ -148,8 +148,8 @@ aws.s3.BucketObjectv2('o', bucket=b.id, key='k', source=pulumi.AssetArchive({'a'
 
 
 @pytest.mark.parametrize("stack", ["dev", "prod"])
-def test_a_shipped_stack_that_stands_is_wholly_known_at_preview(stack):
-    again = rehearse(ROOT, stack, packs=[], previous=rehearsed(stack, "up"))
+def test_a_stack_of_this_project_that_stands_is_wholly_known_at_preview(stack):
+    again = rehearse_stack(stack, packs=[], previous=rehearsed(stack, "up"))
 
     assert [step for step in again.steps if step.op != "same"] == []
     assert [r for r in again.resources if unknown_paths([r.inputs, r.outputs, r.id])] == []

@@ -1,4 +1,4 @@
-"""This project's own stacks and packs: judged the same in process as by the real analyzers, also when broken."""
+"""This project's program and packs: judged the same in process as by the real analyzers, also when broken."""
 
 import json
 
@@ -6,16 +6,15 @@ import pytest
 import yaml
 
 from rehearsal import rehearse
+from tests.rehearsed import STACKS, rehearse_stack, stack_file
 
 from .conftest import REPOSITORY
 from .test_policies import said
 
-STACKS = ("dev", "stg", "prod")
-
 
 def same_both_ways(stack, mode="preview", **options):
-    in_process = rehearse(REPOSITORY, stack, mode, **options)
-    in_its_own = rehearse(REPOSITORY, stack, mode, real_analyzers=True, **options)
+    in_process = rehearse_stack(stack, mode, **options)
+    in_its_own = rehearse_stack(stack, mode, real_analyzers=True, **options)
     for what, value in said(in_process).items():
         assert value == said(in_its_own)[what], what
     return in_process
@@ -99,7 +98,7 @@ def broken_project(tmp_path):
         project["runtime"] = "python"
         (tmp_path / "Pulumi.yaml").write_text(json.dumps(project))
         for stack in STACKS:
-            (tmp_path / f"Pulumi.{stack}.yaml").symlink_to(REPOSITORY / f"Pulumi.{stack}.yaml")
+            (tmp_path / f"Pulumi.{stack}.yaml").symlink_to(stack_file(stack))
         program = (REPOSITORY / "__main__.py").read_text()
         (tmp_path / "__main__.py").write_text(TRANSFORM.format(break_="\n".join(lines)) + program)
         return tmp_path

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pulumi.runtime import rpc
 
-from rehearsal import rehearse
 from rehearsal.tuning import contains_unknowns
+from tests.rehearsed import rehearse_stack
 
 from .conftest import REPOSITORY
 from .test_policies import PROGRAM
@@ -47,7 +47,7 @@ def test_a_tuned_run_gives_what_the_plain_sdk_gives(project, mode):
 
 @pytest.mark.parametrize("stack", ["dev", "stg", "prod"])
 def test_a_tuned_run_of_this_projects_stacks_gives_what_the_plain_sdk_gives(stack):
-    tuned, plain = rehearse(REPOSITORY, stack, packs=[]), rehearse(REPOSITORY, stack, packs=[], tuned=False)
+    tuned, plain = rehearse_stack(stack, packs=[]), rehearse_stack(stack, packs=[], tuned=False)
 
     assert by_urn(tuned) == by_urn(plain)
     assert tuned.exports == plain.exports

@@ -10,7 +10,7 @@ import rehearsal
 from rehearsal.release.__main__ import RIGHT, USAGE, WRONG, main
 from tests.rehearsal.release.changed import not_allowing
 from tests.rehearsal.release.test_releases import of_worker
-from tests.rehearsed import rehearsed
+from tests.rehearsed import STACK_FILES, rehearsed
 
 
 @pytest.fixture(autouse=True)
@@ -101,7 +101,7 @@ def test_a_person_at_the_terminal_is_asked(capsys, handoff, monkeypatch, said, v
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ([], "say which stack: --stack NAME; there is dev, prod, stg"),
+        (["--project", str(STACK_FILES)], "say which stack: --stack NAME; there is dev, prod, stg"),
         (["--stack", "prod"], "stack prod asks for approval: run it on a terminal, or approve by --yes"),
         (["--stack", "dev", "--service", "web"], "Stack dev has no service web; it has api, worker"),
         (["--stack", "dev", "--fail-at", "rejected-approval"], "can happen to no service of stack dev"),
