@@ -181,6 +181,14 @@ class ServiceNames:
         return self.stack.arn("codepipeline", self.base)
 
     @property
+    def artifact_folder(self) -> str:
+        """Folder of the pipeline's artifacts: CodePipeline cuts the pipeline's name to twenty characters.
+
+        Source: AWS re:Post, "Code pipeline truncates folder names in output artifact S3 bucket", answered by AWS.
+        """
+        return self.base[:20]
+
+    @property
     def rule(self) -> str:
         """EventBridge rule that starts the pipeline."""
         return f"{self.base}-handoff"

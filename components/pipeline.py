@@ -244,15 +244,20 @@ def console_url(names: ServiceNames) -> str:
 
 
 def _artifacts(names: ServiceNames, *actions: str) -> iam.Statement:
+    """Of this pipeline alone: what lies in the folder is CodePipeline's to name."""
     return iam.Statement(
         sid="CarryArtifacts",
         actions=actions,
-        resources=(f"{names.stack.bucket_arn(names.stack.artifact_bucket)}/*",),  # CodePipeline chooses the keys
+        resources=(f"{names.stack.bucket_arn(names.stack.artifact_bucket)}/{names.artifact_folder}/*",),
     )
 
 
 def source_statements(names: ServiceNames) -> tuple[iam.Statement, ...]:
-    """Reading the two sources (CodePipeline user guide, "Service role permissions: S3 source action")."""
+    """Reading the two sources, whose tags CodePipeline carries over to the artifacts.
+
+    Source: CodePipeline user guide, "Manage the CodePipeline service role": a tagged source object needs all three
+    tagging actions.
+    """
     buckets = [names.stack.bucket_arn(b) for b in (names.stack.handoff_bucket, names.stack.template_bucket)]
     return (
         iam.Statement(
@@ -270,7 +275,7 @@ def source_statements(names: ServiceNames) -> tuple[iam.Statement, ...]:
             actions=("s3:GetBucketAcl", "s3:GetBucketLocation", "s3:GetBucketVersioning"),
             resources=tuple(buckets),
         ),
-        _artifacts(names, "s3:PutObject"),
+        _artifacts(names, "s3:PutObject", "s3:PutObjectTagging"),
     )
 
 

@@ -207,6 +207,8 @@ class Template(pulumi.ComponentResource):
             key=args.names.template_key,
             content_type="application/zip",
             source=pulumi.AssetArchive({path: pulumi.StringAsset(text) for path, text in args.files.items()}),
+            # A source object without tags asks nothing of the pipeline about tags.
+            override_provider={"default_tags": {"tags": {}}},
             opts=pulumi.ResourceOptions(parent=self, depends_on=args.bucket.ready),
         )
         self.register_outputs({"key": self.object.key})

@@ -112,6 +112,7 @@ class Settings(Part):
                 "0.0.0.0/0",
                 "ranges of your networks: the load balancers are internal",
             )
+        yield from self._folder_contradictions()
         for service in self.services:
             for key, found, allowed in (*self._service_contradictions(service), *self._name_contradictions(service)):
                 yield f"services[{service.name}].{key}".rstrip("."), found, allowed
@@ -150,6 +151,19 @@ class Settings(Part):
                 [],
                 "the addresses of your NAT gateways, from which the smoke test reaches a public load balancer",
             )
+
+    def _folder_contradictions(self) -> Iterable[Contradiction]:
+        """Two pipelines whose artifacts would lie in one folder, so that each could reach the other's."""
+        owners: dict[str, str] = {}
+        for name in dict.fromkeys(s.name for s in self.services):
+            folder = self.names.service(name).artifact_folder
+            if folder in owners:
+                yield (
+                    f"services[{name}].name",
+                    name,
+                    f"one that begins unlike {owners[folder]}: CodePipeline keeps the artifacts of both in {folder}/",
+                )
+            owners.setdefault(folder, name)
 
     def _name_contradictions(self, service: Service) -> Iterable[Contradiction]:
         for hook, function in (

@@ -31,6 +31,9 @@ _EXECUTION: Final = "#{codepipeline.PipelineExecutionId}"
 #: CodePipeline user guide, "Quotas in AWS CodePipeline": characters of a configuration value, variables resolved.
 _VALUE_CAP: Final = 1000
 _MOST_JOBS: Final = 200
+#: What somebody may have tagged a source object with; the action's role needs all three tagging actions for it
+#: (CodePipeline user guide, "Manage the CodePipeline service role").
+_TAGS: Final = "team=release"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,7 +188,7 @@ class CodePipeline:
         data = s3.get_object(**place, VersionId=version)["Body"].read()
         (artifact,) = action.outputs
         bucket, key = self._place(execution, artifact)
-        s3.put_object(Bucket=bucket, Key=key, Body=data)
+        s3.put_object(Bucket=bucket, Key=key, Body=data, Tagging=_TAGS)
         pinned = " (pinned by the event)" if action.name in execution.overrides else ""
         text = f"{action.stage}/{action.name}: s3://{place['Bucket']}/{place['Key']}, version {version}{pinned}"
         self._timeline.note("CodePipeline", text, role)

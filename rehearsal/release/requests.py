@@ -135,7 +135,6 @@ _PLAIN: Final[dict[str, tuple[str, Callable[[Mapping[str, Any], Lookup], tuple[s
         "secretsmanager:GetSecretValue",
         lambda params, look: (look.secret(params["SecretId"]),),
     ),
-    "s3:PutObject": ("s3:PutObject", _object),
     "s3:HeadObject": ("s3:GetObject", _object),
     "s3:GetBucketVersioning": ("s3:GetBucketVersioning", _bucket),
     "s3:GetBucketLocation": ("s3:GetBucketLocation", _bucket),
@@ -146,6 +145,13 @@ _PLAIN: Final[dict[str, tuple[str, Callable[[Mapping[str, Any], Lookup], tuple[s
 def _get_object(params: Mapping[str, Any], look: Lookup) -> Iterator[Asked]:
     action = "s3:GetObjectVersion" if params.get("VersionId") else "s3:GetObject"
     yield action, _object(params, look), {}
+
+
+def _put_object(params: Mapping[str, Any], look: Lookup) -> Iterator[Asked]:
+    """Putting an object with tags asks for both (Amazon S3 API reference, "PutObject", Permissions)."""
+    yield "s3:PutObject", _object(params, look), {}
+    if params.get("Tagging"):
+        yield "s3:PutObjectTagging", _object(params, look), {}
 
 
 def _register(params: Mapping[str, Any], look: Lookup) -> Iterator[Asked]:
@@ -178,6 +184,7 @@ def _register_target(params: Mapping[str, Any], look: Lookup) -> Iterator[Asked]
 
 _SPECIAL: Final[dict[str, Callable[[Mapping[str, Any], Lookup], Iterator[Asked]]]] = {
     "s3:GetObject": _get_object,
+    "s3:PutObject": _put_object,
     "ecs:RegisterTaskDefinition": _register,
     "ecs:UpdateService": _update_service,
     "ecs:CreateTaskSet": _create_task_set,

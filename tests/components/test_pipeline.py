@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from components.naming import Names
 from tests.rehearsed import ACCOUNTS, REGION, STACKS, actions, depends_on, granted, named, rehearsed, role, trust
 
 PIPELINE = "aws:codepipeline/pipeline:Pipeline"
@@ -227,8 +228,36 @@ def test_the_source_role_reads_its_two_objects_and_writes_artifacts(stack):
         f"arn:aws:s3:::{stack}-ecsdef-{account}/api/imagedefinitions.json.zip",
         f"arn:aws:s3:::{stack}-ecstemplate-{account}/api/template.zip",
     }
-    assert writes == {f"arn:aws:s3:::{stack}-ecsartifacts-{account}/*"}
+    assert writes == {f"arn:aws:s3:::{stack}-ecsartifacts-{account}/{stack}-api/*"}
+    assert {"s3:PutObject", "s3:PutObjectTagging"} == set(allowed["CarryArtifacts"]["Action"])
     assert {"s3:GetObjectVersion", "s3:GetBucketVersioning"} <= actions(allowed)
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_an_action_reaches_the_artifacts_of_its_own_pipeline_alone(stack):
+    run, bucket = rehearsed(stack), f"arn:aws:s3:::{stack}-ecsartifacts-{ACCOUNTS[stack]}/"
+    reached = {}
+    for name in (r.inputs["name"] for r in run.all("aws:iam/role:Role") if r.inputs["name"].endswith("-action")):
+        for statement in granted(run, name).values():
+            reached.setdefault(name, set()).update(r for r in statement["Resource"] if r.startswith(bucket))
+
+    assert len(reached) == 6
+    assert all(of == {f"{bucket}{name.rsplit('-', 2)[0]}/*"} for name, of in reached.items())
+
+
+def test_artifacts_lie_in_a_folder_of_the_first_twenty_characters_of_the_pipeline_s_name():
+    names = Names(environment="prod", account="222222222222", region=REGION)
+
+    assert names.service("recommendations-engine").artifact_folder == "prod-recommendations"
+
+
+@pytest.mark.parametrize("stack", STACKS)
+@BOTH
+def test_the_template_has_no_tags_that_the_pipeline_would_have_to_carry(stack, service):
+    stored = named(rehearsed(stack), "aws:s3/bucketObjectv2:BucketObjectv2", f"{service}/template.zip", key="key")
+
+    assert "tags" not in stored.inputs
+    assert stored.inputs["overrideProvider"] == {"defaultTags": {"tags": {}}}
 
 
 def test_the_verify_role_calls_the_gate_and_no_other_function():

@@ -172,6 +172,10 @@ WRONG = {
         (*API, "name"), TWENTY_FOUR_CHARACTERS, "name: found", "and AWS allows 32",
     ),
     "executions side by side": (("executionMode",), "PARALLEL", 'executionMode: found "PARALLEL"', "SUPERSEDED or QUEUED"),
+    "two services whose artifacts would share a folder": (
+        ("services",), [{**stack_file("prod")["services"][1], "name": f"recommendation-{n}"} for n in ("api", "abc")],
+        "services[recommendation-abc].name: found", "keeps the artifacts of both in prod-recommendation-/",
+    ),
     "no network": (("network",), {}, "ecs-release:network: found none of them", "one of lookUp, existing and create"),
     "two networks": (("network", "create"), {}, "ecs-release:network: found lookUp and create", "one of lookUp, existing"),
     "one subnet": (

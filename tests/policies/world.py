@@ -319,7 +319,7 @@ def things() -> dict[str, Thing]:
             document(
                 allow(["s3:GetObject", "s3:GetObjectVersion"], f"arn:aws:s3:::{HANDOFF}/{KEY}"),
                 allow("s3:GetBucketVersioning", f"arn:aws:s3:::{HANDOFF}"),
-                allow("s3:PutObject", f"arn:aws:s3:::{ARTIFACTS}/*"),
+                allow("s3:PutObject", f"arn:aws:s3:::{ARTIFACTS}/shop/*"),
             ),
         ),
         role("shop-verify", "pipeline-action", action_trust),

@@ -83,6 +83,9 @@ def _extras(identity: Identity, inventory: Inventory) -> Iterable[Permission]:
 
 #: CodePipeline user guide, "Service role permissions: S3 source action".
 _READ_SOURCE: Final = ("s3:getobject", "s3:getobjectversion", "s3:getobjecttagging", "s3:getobjectversiontagging")
+#: Characters of a pipeline's name that CodePipeline makes the folder of its artifacts of (AWS re:Post, "Code pipeline
+#: truncates folder names in output artifact S3 bucket").
+_FOLDER: Final = 20
 _KNOW_BUCKET: Final = ("s3:getbucketacl", "s3:getbucketlocation", "s3:getbucketversioning")
 
 
@@ -118,11 +121,18 @@ def _artifact_stores(pipeline: Resource, identity: Identity) -> Iterator[Permiss
 
 def _artifacts(action: Mapping[str, Any], pipeline: Resource, identity: Identity) -> Iterator[Permission]:
     reads, writes = action.get("inputArtifacts"), action.get("outputArtifacts")
-    actions = [*(("s3:getobject", "s3:getobjectversion") if reads else ()), *(("s3:putobject",) if writes else ())]
+    source = action.get("category") == "Source" and action.get("provider") == "S3"
+    actions = [
+        *(("s3:getobject", "s3:getobjectversion") if reads else ()),
+        *(("s3:putobject",) if writes else ()),
+        *(("s3:putobjecttagging",) if writes and source else ()),
+    ]
+    folder = pipeline.text("name")[:_FOLDER]
     for store in pipeline.objects("artifactStores"):
         bucket = store.get("location")
         if isinstance(bucket, str) and actions:
-            yield Permission(actions=tuple(actions), resources=(f"arn:{identity.resource.partition}:s3:::{bucket}/*",))
+            objects = f"arn:{identity.resource.partition}:s3:::{bucket}/{f'{folder}/*' if folder else '*'}"
+            yield Permission(actions=tuple(actions), resources=(objects,))
         key = store.get("encryptionKey")
         arn = key.get("id") if isinstance(key, Mapping) else None
         if isinstance(arn, str) and ":key/" in arn:

@@ -195,7 +195,10 @@ def _others() -> Iterator[Case]:
         ],
         "source": [
             ("reads every hand-off", allow("s3:GetObject", f"arn:aws:s3:::{world.HANDOFF}/*"), allow("s3:GetObject", f"arn:aws:s3:::{world.HANDOFF}/{world.KEY}")),
-            ("writes the hand-off", allow("s3:PutObject", f"arn:aws:s3:::{world.HANDOFF}/{world.KEY}"), allow("s3:PutObject", f"arn:aws:s3:::{world.ARTIFACTS}/*")),
+            ("writes the hand-off", allow("s3:PutObject", f"arn:aws:s3:::{world.HANDOFF}/{world.KEY}"), allow("s3:PutObject", f"arn:aws:s3:::{world.ARTIFACTS}/shop/*")),
+            ("writes every service's artifacts", allow("s3:PutObject", f"arn:aws:s3:::{world.ARTIFACTS}/*"), allow("s3:PutObject", f"arn:aws:s3:::{world.ARTIFACTS}/shop/*")),
+            ("writes another service's artifacts", allow("s3:PutObject", f"arn:aws:s3:::{world.ARTIFACTS}/other/*"), allow("s3:PutObject", f"arn:aws:s3:::{world.ARTIFACTS}/shop/*")),
+            ("tags the hand-off", allow("s3:PutObjectTagging", f"arn:aws:s3:::{world.HANDOFF}/{world.KEY}"), allow("s3:PutObjectTagging", f"arn:aws:s3:::{world.ARTIFACTS}/shop/*")),
         ],
         "deploy": [
             ("deploys another group", allow("codedeploy:CreateDeployment", arn("codedeploy", "deploymentgroup:other/other")), world.DEPLOY_STATEMENTS[0]),

@@ -201,6 +201,7 @@ def test_a_service_to_which_a_step_cannot_happen_is_left_out_and_said():
         ("dev-worker-gate", "ecr:DescribeImageScanFindings", "repository/dev/worker/worker"),
         ("dev-worker-ci-github", "s3:PutObject", "dev-ecsdef-111111111111/worker/imagedefinitions.json.zip"),
         ("dev-worker-execution", "logs:CreateLogStream", "log-group:/ecs/dev/worker"),
+        ("dev-worker-source-action", "s3:PutObjectTagging", "dev-ecsartifacts-111111111111/dev-worker/"),
         ("dev-worker-trigger", "codepipeline:StartPipelineExecution", "codepipeline"),
     ],
 )
