@@ -14,6 +14,9 @@ from components.naming import ServiceNames
 
 ERRORS, LATENCY, UNHEALTHY = "errors", "latency", "unhealthy-hosts"
 
+_LATE = 2
+"""Measurements that may be late, or fall out of a row, before the alarm misses an outage."""
+
 _COMPARISONS = {">": "GreaterThanThreshold", ">=": "GreaterThanOrEqualToThreshold"}
 
 
@@ -46,6 +49,12 @@ class Alarms(pulumi.ComponentResource):
 
     During a deployment the traffic is in both groups, so that an alarm on one of them sees half of it. Metrics:
     Elastic Load Balancing user guide, "CloudWatch metrics for your Application Load Balancer".
+
+    The newest measurements may not be there yet. What is missing is skipped and older measurements count in its place
+    (CloudWatch user guide, "Configuring how CloudWatch alarms treat missing data"), unless FILL makes a value of it:
+    then the newest is always that value (the same guide, "Using metric math"). So FILL stands only around counts that
+    exist where they are not zero, beside a total that is missing when they are late, and the alarm looks at `_LATE`
+    measurements more than it needs.
     """
 
     def __init__(self, name: str, args: AlarmsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -56,12 +65,12 @@ class Alarms(pulumi.ComponentResource):
         answered = [self._metric(f"requests{i}", "RequestCount", "Sum", g) for i, g in enumerate(groups)]
         failed = [self._metric(f"failed{i}", "HTTPCode_Target_5XX_Count", "Sum", g) for i, g in enumerate(groups)]
         failed.append(self._metric("unanswered", "HTTPCode_ELB_5XX_Count", "Sum", None))
-        errors = _sum(failed)
-        total = f"({_sum(answered)}+FILL(unanswered,0))"
+        errors = "+".join(f"FILL({m['id']},0)" for m in failed)
+        total = _over("SUM", [*answered, failed[-1]])
         self.alarms = [
             self._alarm(
                 _Measure(ERRORS, "5xx answers in per cent of all requests", ">", limits.error_ratio_percent),
-                f"IF({total}>0,100*({errors})/{total},0)",
+                f"100*({errors})/{total}",
                 [*answered, *failed],
             ),
             self._over_groups(
@@ -78,8 +87,7 @@ class Alarms(pulumi.ComponentResource):
     def _over_groups(self, measure: _Measure, metric: str, stat: str) -> aws.cloudwatch.MetricAlarm:
         groups = self._args.balancer.target_groups()
         metrics = [self._metric(f"group{i}", metric, stat, g) for i, g in enumerate(groups)]
-        worst = ",".join(_filled(metrics))
-        return self._alarm(measure, _sum(metrics) if stat != "p95" else f"MAX([{worst}])", metrics)
+        return self._alarm(measure, _over("MAX" if stat == "p95" else "SUM", metrics), metrics)
 
     def _metric(
         self, ident: str, metric: str, stat: str, group: aws.lb.TargetGroup | None
@@ -117,7 +125,8 @@ class Alarms(pulumi.ComponentResource):
             alarm_description=f"{names.base}: {measure.words}, blue and green together; rolls a release back",
             comparison_operator=_COMPARISONS[measure.comparison],
             threshold=measure.threshold,
-            evaluation_periods=self._args.limits.evaluation_periods,
+            datapoints_to_alarm=self._args.limits.evaluation_periods,
+            evaluation_periods=self._args.limits.evaluation_periods + _LATE,
             treat_missing_data="notBreaching",
             metric_queries=[result, *metrics],
             alarm_actions=[self._args.topic],
@@ -126,9 +135,6 @@ class Alarms(pulumi.ComponentResource):
         )
 
 
-def _sum(metrics: list[aws.cloudwatch.MetricAlarmMetricQueryArgsDict]) -> str:
-    return "+".join(_filled(metrics))
-
-
-def _filled(metrics: list[aws.cloudwatch.MetricAlarmMetricQueryArgsDict]) -> list[str]:
-    return [f"FILL({m['id']},0)" for m in metrics]
+def _over(function: str, metrics: list[aws.cloudwatch.MetricAlarmMetricQueryArgsDict]) -> str:
+    """A function of those metrics that have a value."""
+    return f"{function}([{','.join(str(m['id']) for m in metrics)}])"

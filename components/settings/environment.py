@@ -149,7 +149,7 @@ class Alarms(Part):
     period_seconds: Literal[60, 120, 180, 240, 300] = 60
     """Length of one measurement."""
     evaluation_periods: int = Field(default=3, ge=1, le=60)
-    """Measurements in a row beyond the threshold until the alarm sounds."""
+    """Measurements beyond the threshold, of so many and two more, until the alarm sounds: the newest may be late."""
 
 
 # ---------------------------------------------------------------- secrets, people

@@ -1,6 +1,7 @@
 """Alarms see blue and green together, and a deployment rolls back by them."""
 
 import math
+import operator
 import re
 
 import pytest
@@ -21,20 +22,45 @@ def metrics(found):
 
 
 def computed(found, **values):
-    """The alarm's expression for one period, by CloudWatch's rules; a metric that is not given has no data.
+    """The alarm's expression for one period, by CloudWatch's rules; nan where there is no data.
 
-    FILL(m, 0) is 0 without data, IF chooses, MAX of a list is its greatest (CloudWatch user guide, "Metric math").
+    FILL(m, 0) is 0 without data; MAX and SUM of a list take the values that are there; a division by zero and
+    arithmetic without data give no data (CloudWatch user guide, "Using metric math").
     """
     [expression] = [q["expression"] for q in found["metricQueries"] if "expression" in q]
-    assert set(re.findall(r"[a-z]+\d*(?=[,)])", expression)) <= set(metrics(found)), "it uses only metrics that it has"
-    scope = dict.fromkeys(metrics(found), math.nan) | values
+    assert set(re.findall(r"[a-z]+\d*(?=[,)\]])", expression)) <= set(metrics(found)), "it uses only metrics it has"
+
+    def over(function):
+        return lambda items: function(there) if (there := [i for i in items if not math.isnan(i)]) else math.nan
+
     functions = {
         "FILL": lambda value, instead: instead if math.isnan(value) else value,
-        "IF": lambda condition, then, otherwise: then() if condition else otherwise(),
-        "MAX": max,
+        "MAX": over(max),
+        "SUM": over(sum),
     }
-    text = re.sub(r"^IF\((.*),(100\*.*),0\)$", r"IF(\1, lambda: \2, lambda: 0)", expression)
-    return eval(text, {"__builtins__": {}} | functions | scope)  # noqa: S307  (our own text)
+    scope = {"__builtins__": {}} | functions | dict.fromkeys(metrics(found), math.nan) | values
+    try:
+        return float(eval(expression, scope))  # noqa: S307  (our own text)
+    except ZeroDivisionError:
+        return math.nan
+
+
+BEYOND = {"GreaterThanThreshold": operator.gt, "GreaterThanOrEqualToThreshold": operator.ge}
+
+
+def state(found, minutes, seen_further_back=2):
+    """OK or ALARM after these minutes, the newest last, each with its metrics; by CloudWatch's rules.
+
+    Of a range somewhat longer than the evaluation periods the newest real points count; only where there are fewer of
+    them than evaluation periods, missing ones are filled in as the alarm says. How far back the range reaches is not
+    documented. (CloudWatch user guide, "Configuring how CloudWatch alarms treat missing data" and "Alarm evaluation".)
+    """
+    wanted = found["evaluationPeriods"]
+    points = [computed(found, **m) for m in minutes][-wanted - seen_further_back :]
+    real = [p for p in points if not math.isnan(p)]
+    beyond = [BEYOND[found["comparisonOperator"]](p, found["threshold"]) for p in real[-wanted:]]
+    assert found["treatMissingData"] == "notBreaching"
+    return "ALARM" if sum(beyond) >= found["datapointsToAlarm"] else "OK"
 
 
 @pytest.mark.parametrize("stack", STACKS)
@@ -59,11 +85,10 @@ def test_an_alarm_takes_both_target_groups(stack, kind):
         ({"requests0": 50, "failed0": 10, "requests1": 50}, 10),
         ({"requests0": 90, "requests1": 10, "failed1": 10}, 10),
         ({"requests0": 100}, 0),
-        ({}, 0),
         ({"unanswered": 5}, 100),
         ({"requests0": 95, "unanswered": 5}, 5),
     ],
-    ids=["blue alone", "blue fails", "green fails", "no error", "no traffic", "no task answers", "some unanswered"],
+    ids=["blue alone", "blue fails", "green fails", "no error", "no task answers", "some unanswered"],
 )
 def test_the_error_ratio_is_over_all_requests_wherever_they_went(values, percent):
     assert computed(alarm("prod", "errors"), **values) == pytest.approx(percent)
@@ -76,7 +101,58 @@ def test_the_slower_group_counts():
 
 def test_unhealthy_tasks_of_both_groups_add_up():
     assert computed(alarm("prod", "unhealthy-hosts"), group0=1, group1=2) == 3
-    assert computed(alarm("prod", "unhealthy-hosts")) == 0
+    assert computed(alarm("prod", "unhealthy-hosts"), group0=1) == 1
+
+
+QUIET, NOTHING = {"errors": {"requests0": 100}, "latency": {"group0": 0.1}, "unhealthy-hosts": {"group0": 0}}, {}
+BROKEN = {
+    "errors": {"requests0": 100, "failed0": 50},
+    "latency": {"group0": 0.1, "group1": 9},
+    "unhealthy-hosts": {"group0": 0, "group1": 4},
+}
+
+
+@KINDS
+@pytest.mark.parametrize("further", [0, 1, 2, 5])
+@pytest.mark.parametrize("late", [0, 1, 2])
+def test_an_outage_sounds_however_late_the_newest_measurements_come(kind, late, further):
+    found = alarm("prod", kind)
+    minutes = [QUIET[kind]] * 10 + [BROKEN[kind]] * found["datapointsToAlarm"] + [NOTHING] * late
+
+    assert state(found, minutes, further) == "ALARM"
+
+
+@pytest.mark.parametrize("late", [1, 2])
+def test_failures_that_come_later_than_the_requests_sound_all_the_same(late):
+    found = alarm("prod", "errors")
+    minutes = [QUIET["errors"]] * 10 + [BROKEN["errors"]] * found["datapointsToAlarm"] + [{"requests0": 100}] * late
+
+    assert state(found, minutes) == "ALARM"
+
+
+def test_an_outage_of_every_task_sounds_though_the_groups_count_no_request():
+    found = alarm("prod", "errors")
+
+    assert state(found, [QUIET["errors"]] * 10 + [{"unanswered": 40}] * 3 + [NOTHING]) == "ALARM"
+
+
+@KINDS
+@pytest.mark.parametrize("further", [0, 1, 2, 5])
+def test_one_bad_minute_or_a_night_is_no_alarm(kind, further):
+    found = alarm("prod", kind)
+
+    assert state(found, [QUIET[kind]] * 10 + [BROKEN[kind], QUIET[kind]], further) == "OK"
+    assert state(found, [NOTHING] * 20, further) == "OK"
+    assert state(found, [BROKEN[kind]] * 4 + [QUIET[kind]] * 6, further) == "OK"
+
+
+@KINDS
+@pytest.mark.parametrize("periods", [1, 3, 60])
+def test_as_many_measurements_as_the_setting_says_of_two_more_make_the_alarm(kind, periods):
+    run = rehearsed("prod", alarms={"evaluationPeriods": periods})
+    found = named(run, ALARM, f"prod-api-{kind}").inputs
+
+    assert (found["datapointsToAlarm"], found["evaluationPeriods"]) == (periods, periods + 2)
 
 
 @pytest.mark.parametrize(
