@@ -66,6 +66,12 @@ def gate_statements(names: ServiceNames, containers: tuple[str, ...]) -> tuple[i
             resources=tuple(names.repository_arn(names.repository(c)) for c in containers),
         ),
         iam.Statement(
+            # Whether a registry's scanning is enhanced is a setting of the account that may change at any time.
+            sid="ReadFindingsOfEnhancedScans",
+            actions=("inspector2:ListFindings",),
+            resources=(iam.Everything("ListFindings knows no resource (Service Authorization Reference, Inspector2)"),),
+        ),
+        iam.Statement(
             sid="SeeWhatRuns",
             actions=("ecs:DescribeServices",),
             resources=(names.stack.arn("ecs", f"service/{names.stack.cluster}/{names.base}"),),

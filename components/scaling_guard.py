@@ -52,7 +52,7 @@ class ScalingGuard(pulumi.ComponentResource):
                 function=names.scaling_guard,
                 handler="functions.scaling_guard.handler",
                 description=f"Suspends auto scaling in {names.environment} while a deployment shifts traffic",
-                statements=guard_statements(names),
+                statements=guard_statements(names, args.services),
                 environment={
                     "ENVIRONMENT": names.environment,
                     "GUARDED_SERVICES": json.dumps(guarded(names, args.services)),
@@ -127,8 +127,13 @@ def _let_it_scale(names: Names, service: str) -> str:
     return f"/ecs-release/{names.environment}/{service}/let-it-scale"
 
 
-def guard_statements(names: Names) -> tuple[iam.Statement, ...]:
-    """What the guard reads and sets; by the environment's prefix, since a hundred ARNs fit in no document."""
+def guard_statements(names: Names, services: tuple[str, ...]) -> tuple[iam.Statement, ...]:
+    """What the guard reads and sets, by the environment's prefix where nothing runs by it.
+
+    Application Auto Scaling tries the target's own calls with the rights of whoever calls it (its user guide,
+    "Permissions validation for API calls on target resources"): those stand on the blue/green services alone, whose
+    tasks CodeDeploy and no UpdateService replaces (Amazon ECS API reference, UpdateService).
+    """
     of_environment = f"{names.environment}-*"
     return (
         iam.Statement(
@@ -147,6 +152,11 @@ def guard_statements(names: Names) -> tuple[iam.Statement, ...]:
                     "application-autoscaling:scalable-dimension": "ecs:service:DesiredCount",
                 }
             },
+        ),
+        iam.Statement(
+            sid="WhatAutoScalingAsksOfItsCaller",
+            actions=("ecs:DescribeServices", "ecs:UpdateService"),
+            resources=tuple(names.arn("ecs", f"service/{names.cluster}/{names.service(s).base}") for s in services),
         ),
         iam.Statement(
             sid="SeeDeployments",

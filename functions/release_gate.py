@@ -12,6 +12,7 @@ AWS calls, and on what:
 | s3:PutObject | the output artifact in the artifact bucket | the job's |
 | codepipeline:PutJobSuccessResult, PutJobFailureResult | `*`: these two take no resource (Service Authorization Reference, AWS CodePipeline) | the function's |
 | ecr:BatchGetImage, DescribeImageScanFindings, DescribeImages, GetDownloadUrlForLayer | the service's repositories, the cache not among them | the function's |
+| inspector2:ListFindings | `*`: it takes no resource; Amazon Inspector asks it of whoever calls DescribeImageScanFindings where the registry's scanning is enhanced (Amazon ECR user guide, "IAM permissions required for enhanced scanning") | the function's |
 | ecs:DescribeServices | `arn:aws:ecs:REGION:ACCOUNT:service/CLUSTER/SERVICE` | the function's |
 | ecs:DescribeTaskDefinition | `*`: it takes no resource (Service Authorization Reference, Amazon ECS) | the function's |
 

@@ -26,6 +26,7 @@ AWS calls, and on what:
 | --- | --- |
 | application-autoscaling:DescribeScalableTargets | `*`: it takes no resource (Service Authorization Reference, Application Auto Scaling) |
 | application-autoscaling:RegisterScalableTarget | `arn:aws:application-autoscaling:REGION:ACCOUNT:scalable-target/*` (AWS makes up the id), with the conditions `application-autoscaling:service-namespace` = ecs and `application-autoscaling:scalable-dimension` = ecs:service:DesiredCount |
+| ecs:DescribeServices, UpdateService | `arn:aws:ecs:REGION:ACCOUNT:service/CLUSTER/SERVICE` of each service: Application Auto Scaling tries both with the caller's rights before it registers a target (its user guide, "Permissions validation for API calls on target resources"); the guard calls neither |
 | codedeploy:ListDeployments, GetDeployment | `arn:aws:codedeploy:REGION:ACCOUNT:deploymentgroup:APPLICATION/GROUP` of each service |
 | ssm:GetParameter, PutParameter, DeleteParameter | `arn:aws:ssm:REGION:ACCOUNT:parameter` + the parameter's name, of each service |
 | ssm:GetParameter | the same with the name of `letItScale`, which people write and the guard only reads |

@@ -107,12 +107,17 @@ class Account:
         if role is None:
             return None  # the rehearsal itself
         service, params = model.service_model.service_name, context[_PARAMS]
+        refused = None
         try:
             for action, resources, keys in requests.asked(service, model.name, params, self):
                 self.permissions.call(Call(role=role, action=action, resources=resources, context=keys))
+            refused = self._besides(role, f"{service}:{model.name}", params)
         except NotImplementedError as error:
             # A handler would take it for AWS's answer and go on.
             self.permissions.complain(f"{role.rpartition('/')[2]}: {error}.")
+        if refused is not None:
+            code, message = refused
+            return SimpleNamespace(status_code=400), {"Error": {"Code": code, "Message": message}}
         player = self.players.get(f"{service}:{model.name}")
         if player is None:
             return None
@@ -132,6 +137,27 @@ class Account:
     def played(self, role: str, action: str, *resources: str) -> None:
         """Note a call that a service of AWS makes under a role and that no emulator has to answer."""
         self.permissions.call(Call(role=role, action=action, resources=resources or ("*",)))
+
+    def besides(self, role: str, call: str, params: Mapping[str, Any]) -> str:
+        """Ask what a call that a service of AWS makes under a role needs besides; returns why it is refused, if it is.
+
+        Args:
+            role: ARN.
+            call: as a row of `authorization.callers` names it.
+            params: what its rows are asked on.
+        """
+        refused = self._besides(role, call, params)
+        return refused[1] if refused else ""
+
+    def _besides(self, role: str, call: str, params: Mapping[str, Any]) -> tuple[str, str] | None:
+        """The error and the sentences by which AWS refuses a call whose caller lacks something on another service."""
+        refusal, sentences = "", []
+        for row, (action, resources, keys) in requests.besides(call, params, self):
+            asked = Call(role=role, action=action, resources=resources, context=keys, besides=str(row))
+            if found := self.permissions.call(asked):
+                refusal = refusal or row.refusal
+                sentences += found
+        return (refusal, " ".join(sentences)) if sentences else None
 
     # ------------------------------------------------------------ what requests do not say (requests.Lookup)
 
@@ -160,6 +186,22 @@ class Account:
         """The ARNs of the roles of a registered task definition."""
         found = self.task_definition(task_definition)
         return tuple(found[key] for key in ("taskRoleArn", "executionRoleArn") if found.get(key))
+
+    def key_of(self, service: str, params: Mapping[str, Any]) -> str | None:
+        """The key of one's own that a declared bucket or topic is encrypted with, if it has one."""
+        if service == "s3":
+            declared = self.declared.inputs(
+                "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
+            )
+            rules = [rule for one in declared if one["bucket"] == params["Bucket"] for rule in one["rules"]]
+            keys = [(rule.get("applyServerSideEncryptionByDefault") or {}).get("kmsMasterKeyId") for rule in rules]
+        elif service == "sns":
+            name = str(params["TopicArn"]).rpartition(":")[2]
+            keys = [t.get("kmsMasterKeyId") for t in self.declared.inputs("aws:sns/topic:Topic") if t["name"] == name]
+        else:
+            return None  # secrets and parameters are not the stack's own
+        # AWS's own keys (`alias/aws/...`) let every caller in the account use them through their service.
+        return next((key for key in keys if key and not key.startswith("alias/aws/")), None)
 
     # ------------------------------------------------------------ what stands in it
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from botocore import xform_name  # type: ignore[import-untyped]
+from botocore.exceptions import ClientError  # type: ignore[import-untyped]
 
 from . import registry
 from .account import Account
@@ -112,7 +113,10 @@ class Ci:
     def put_file(self, data: bytes) -> None:
         """Put a hand-off that somebody made, as CI would."""
         bucket, key = self._service.handoff_at
-        said = self._account.client("s3", self.role).put_object(Bucket=bucket, Key=key, Body=data)
+        try:
+            said = self._account.client("s3", self.role).put_object(Bucket=bucket, Key=key, Body=data)
+        except ClientError as error:
+            raise HandoffFailedError(f"The hand-off cannot be put: {error}") from None
         self._note_put(bucket, key, said["VersionId"], len(data))
 
     def _note_put(self, bucket: str, key: str, version: str, size: int) -> None:

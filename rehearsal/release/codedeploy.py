@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from botocore.exceptions import ClientError  # type: ignore[import-untyped]
+
 from .account import Account, Answer
 from .declared import Service
 from .ecs import Ecs, short
@@ -153,6 +155,10 @@ class CodeDeploy:
             self._deploy(deployment, app_spec, sets, role)
         except _EndedError as end:
             self._end_early(deployment, end, sets, role)
+            return
+        except ClientError as error:
+            refused = _EndedError("IAM_ROLE_PERMISSIONS", str(error), "DEPLOYMENT_FAILURE")
+            self._end_early(deployment, refused, sets, role)
             return
         deployment.status = "Succeeded"
         self._timeline.note("CodeDeploy", f"{deployment.id} has succeeded", role)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import yaml
+from botocore.exceptions import ClientError  # type: ignore[import-untyped]
 
 from .account import Account, Answer
 from .codedeploy import CodeDeploy
@@ -31,8 +32,7 @@ _EXECUTION: Final = "#{codepipeline.PipelineExecutionId}"
 #: CodePipeline user guide, "Quotas in AWS CodePipeline": characters of a configuration value, variables resolved.
 _VALUE_CAP: Final = 1000
 _MOST_JOBS: Final = 200
-#: What somebody may have tagged a source object with; the action's role needs all three tagging actions for it
-#: (CodePipeline user guide, "Manage the CodePipeline service role").
+#: What somebody may have tagged a source object with; an artifact gets the same tags.
 _TAGS: Final = "team=release"
 
 
@@ -126,7 +126,7 @@ class CodePipeline:
             for action in actions:
                 try:
                     self._act(execution, pipeline, action)
-                except _FailedError as failure:
+                except (_FailedError, ClientError) as failure:
                     latest["status"] = execution.state = "Failed"
                     execution.reason = str(failure)
                     execution.failed_at = f"{stage}/{action.name}"
@@ -180,14 +180,15 @@ class CodePipeline:
         # What the action asks besides (CodePipeline user guide, "Service role permissions: S3 source action").
         arn = f"arn:aws:s3:::{place['Bucket']}"
         self._account.played(role, "s3:GetBucketAcl", arn)
-        for call in ("GetObjectTagging", "GetObjectVersionTagging"):
-            self._account.played(role, f"s3:{call}", f"{arn}/{place['Key']}")
         if s3.get_bucket_versioning(Bucket=place["Bucket"]).get("Status") != "Enabled":
             raise _FailedError(f"The bucket {place['Bucket']} is not versioned.")
         version = execution.overrides.get(action.name) or str(s3.head_object(**place)["VersionId"])
         data = s3.get_object(**place, VersionId=version)["Body"].read()
         (artifact,) = action.outputs
         bucket, key = self._place(execution, artifact)
+        carried = {"source object": f"{arn}/{place['Key']}", "artifact": f"arn:aws:s3:::{bucket}/{key}"}
+        if refused := self._account.besides(role, "codepipeline:Source/S3", carried):
+            raise _FailedError(refused)
         s3.put_object(Bucket=bucket, Key=key, Body=data, Tagging=_TAGS)
         pinned = " (pinned by the event)" if action.name in execution.overrides else ""
         text = f"{action.stage}/{action.name}: s3://{place['Bucket']}/{place['Key']}, version {version}{pinned}"

@@ -38,6 +38,8 @@ class Call:
     resources: tuple[str, ...] = EVERYTHING
     context: Mapping[str, str] = field(default_factory=dict)
     """Condition keys of the request, in lower case, as far as they can be known."""
+    besides: str = ""
+    """Which other call asks for it, and where, as a sentence's end; empty for a call of the role's own."""
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -64,18 +66,21 @@ class Permissions:
         self.problems: list[str] = []
         self._used: set[Grant] = set()
 
-    def call(self, call: Call) -> None:
-        """Note a call and judge it."""
+    def call(self, call: Call) -> list[str]:
+        """Note a call and judge it; returns what is wrong with it, each a sentence."""
         self.calls.append(call)
         try:
-            self._judge(call)
+            found = list(self._judge(call))
         except (DocumentError, NotImplementedError) as error:
-            self.complain(f"{call.role.rpartition('/')[2]} calls {call.action}, which cannot be judged: {error}.")
+            found = [f"{call.role.rpartition('/')[2]} calls {call.action}, which cannot be judged: {error}."]
+        for sentence in found:
+            self.complain(sentence)
+        return found
 
-    def _judge(self, call: Call) -> None:
+    def _judge(self, call: Call) -> Iterator[str]:
         role = self._declared.roles.get(call.role)
         if role is None:
-            self.complain(f"{call.role} calls {call.action} and is not declared.")
+            yield f"{call.role} calls {call.action} and is not declared."
             return
         for resource in call.resources:
             allowing = [s for s in _statements(role) if s.allows and _covers(s, call, resource)]
@@ -92,7 +97,8 @@ class Permissions:
                 why = "its permissions boundary does not allow it"
             if why:
                 with_keys = "".join(f", {k} = {v}" for k, v in sorted(call.context.items()))
-                self.complain(f"The role {role.name} may not call {call.action} on {resource}{with_keys}: {why}.")
+                besides = f", and {call.besides}" if call.besides else ""
+                yield f"The role {role.name} may not call {call.action} on {resource}{with_keys}: {why}{besides}."
 
     def _use(self, role: Role, statement: Statement, action: str, resource: str) -> None:
         kind, sid = self._kind(role), statement.sid or ""

@@ -1,12 +1,16 @@
 """What IAM is asked when an API is called: actions, ARNs and condition keys of a request.
 
-Source: Service Authorization Reference, the pages of the services below.
+Sources: Service Authorization Reference, the pages of the services below; for what is asked of the caller on other
+services `authorization.callers`, where each row has its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, Protocol
+
+from authorization import callers
+from authorization.callers import Need, On, Row
 
 Asked = tuple[str, tuple[str, ...], dict[str, str]]
 """Action, ARNs, condition keys in lower case."""
@@ -32,6 +36,9 @@ class Lookup(Protocol):
     def roles_of(self, task_definition: str) -> tuple[str, ...]:
         """The ARNs of the roles of a registered task definition."""
 
+    def key_of(self, service: str, params: Mapping[str, Any]) -> str | None:
+        """The key of one's own that a bucket, topic or the like of this request is encrypted with, if it has one."""
+
 
 def asked(service: str, operation: str, params: Mapping[str, Any], look: Lookup) -> Iterator[Asked]:
     """Everything that IAM must allow for this call of an API.
@@ -50,10 +57,57 @@ def asked(service: str, operation: str, params: Mapping[str, Any], look: Lookup)
     raise NotImplementedError(f"the rehearsal does not know yet what IAM is asked for {name}")
 
 
-def passing(roles: tuple[str, ...]) -> Iterator[Asked]:
-    """Giving ECS tasks their roles."""
-    if roles:
-        yield "iam:PassRole", roles, {"iam:passedtoservice": "ecs-tasks.amazonaws.com"}
+def besides(call: str, params: Mapping[str, Any], look: Lookup) -> Iterator[tuple[Row, Asked]]:
+    """What is asked of the caller besides, row by row.
+
+    Args:
+        call: `service:Operation`, or an action of a pipeline, as the rows name it.
+        params: of the request; of a pipeline's action its `source object` and `artifact`, as ARNs.
+        look: what the request does not say.
+    """
+    for row in callers.of(call):
+        for need in row.needs:
+            resources = _ON[need.on](call.partition(":")[0], params, look)
+            if resources:
+                yield row, (need.action, resources, _keys(need, call, look))
+
+
+def _keys(need: Need, call: str, look: Lookup) -> dict[str, str]:
+    if need.passed_to:
+        return {"iam:passedtoservice": need.passed_to}
+    if need.on == "key":
+        region = look.arn("kms", "").split(":")[3]
+        return {"kms:viaservice": f"{call.partition(':')[0]}.{region}.amazonaws.com"}
+    return {}
+
+
+def _roles(_service: str, params: Mapping[str, Any], look: Lookup) -> tuple[str, ...]:
+    stated = tuple(params[key] for key in ("taskRoleArn", "executionRoleArn") if params.get(key))
+    return stated or (look.roles_of(params["taskDefinition"]) if params.get("taskDefinition") else ())
+
+
+def _scaled(_service: str, params: Mapping[str, Any], look: Lookup) -> tuple[str, ...]:
+    return (look.arn("ecs", params["ResourceId"]),) if params["ServiceNamespace"] == "ecs" else ()
+
+
+def _own_key(service: str, params: Mapping[str, Any], look: Lookup) -> tuple[str, ...]:
+    key = look.key_of(service, params)
+    return (key,) if key else ()
+
+
+def _named(key: str) -> Callable[[str, Mapping[str, Any], Lookup], tuple[str, ...]]:
+    return lambda _service, params, _look: (str(params[key]),)
+
+
+_ON: Final[dict[On, Callable[[str, Mapping[str, Any], Lookup], tuple[str, ...]]]] = {
+    "*": lambda _service, _params, _look: EVERYTHING,
+    "service": _scaled,
+    "roles": _roles,
+    "key": _own_key,
+    "source object": _named("source object"),
+    "artifact": _named("artifact"),
+}
+"""How what a row asks on is found in a request. A call of another row has no entry in `asked` either."""
 
 
 def _repository(params: Mapping[str, Any], look: Lookup) -> tuple[str, ...]:
@@ -109,7 +163,9 @@ _PLAIN: Final[dict[str, tuple[str, Callable[[Mapping[str, Any], Lookup], tuple[s
     "ecs:DescribeServices": ("ecs:DescribeServices", _service),
     "ecs:DescribeTaskDefinition": ("ecs:DescribeTaskDefinition", _everything),
     "ecs:UpdateServicePrimaryTaskSet": ("ecs:UpdateServicePrimaryTaskSet", _service),
+    "ecs:CreateTaskSet": ("ecs:CreateTaskSet", _task_set),
     "ecs:DeleteTaskSet": ("ecs:DeleteTaskSet", _task_set),
+    "ecs:UpdateService": ("ecs:UpdateService", _service),
     "application-autoscaling:DescribeScalableTargets": (
         "application-autoscaling:DescribeScalableTargets",
         _everything,
@@ -159,18 +215,6 @@ def _register(params: Mapping[str, Any], look: Lookup) -> Iterator[Asked]:
     yield "ecs:RegisterTaskDefinition", revision, {}
     if params.get("tags"):
         yield "ecs:TagResource", revision, {"ecs:createaction": "RegisterTaskDefinition"}
-    yield from passing(tuple(params[key] for key in ("taskRoleArn", "executionRoleArn") if params.get(key)))
-
-
-def _update_service(params: Mapping[str, Any], look: Lookup) -> Iterator[Asked]:
-    yield "ecs:UpdateService", _service(params, look), {}
-    if params.get("taskDefinition"):
-        yield from passing(look.roles_of(params["taskDefinition"]))
-
-
-def _create_task_set(params: Mapping[str, Any], look: Lookup) -> Iterator[Asked]:
-    yield "ecs:CreateTaskSet", _task_set(params, look), {}
-    yield from passing(look.roles_of(params["taskDefinition"]))
 
 
 def _register_target(params: Mapping[str, Any], look: Lookup) -> Iterator[Asked]:
@@ -186,7 +230,5 @@ _SPECIAL: Final[dict[str, Callable[[Mapping[str, Any], Lookup], Iterator[Asked]]
     "s3:GetObject": _get_object,
     "s3:PutObject": _put_object,
     "ecs:RegisterTaskDefinition": _register,
-    "ecs:UpdateService": _update_service,
-    "ecs:CreateTaskSet": _create_task_set,
     "application-autoscaling:RegisterScalableTarget": _register_target,
 }

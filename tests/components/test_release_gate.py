@@ -43,6 +43,7 @@ def test_everywhere_it_may_do_only_what_knows_no_resource():
         "codepipeline:PutJobSuccessResult",
         "codepipeline:PutJobFailureResult",
         "ecs:DescribeTaskDefinition",
+        "inspector2:ListFindings",
     }
 
 

@@ -145,8 +145,25 @@ def test_without_a_blue_green_service_there_is_nothing_to_guard():
 def test_a_hundred_services_fit_into_the_function_s_environment_and_its_role():
     names = Names(environment="dev", account="111111111111", region=REGION)
 
-    variable = json.dumps(guarded(names, tuple(f"service-{i:03}" for i in range(100))))
-    policy = iam.document(*guard_statements(names))
+    services = tuple(f"service-{i:03}" for i in range(100))
+    variable = json.dumps(guarded(names, services))
+    policy = iam.document(*guard_statements(names, services))
 
     assert len("GUARDED_SERVICES") + len(variable) < 4096
     assert len(policy) < 10_240
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_it_may_update_the_services_that_codedeploy_owns_and_no_other(stack):
+    """Application Auto Scaling asks it of its caller; a rolling service would take another task definition by it."""
+    run = rehearsed(stack)
+    owned = {
+        f"arn:aws:ecs:{REGION}:{ACCOUNTS[stack]}:service/{s.inputs['cluster'].rpartition('/')[2]}/{s.inputs['name']}"
+        for s in run.all("aws:ecs/service:Service")
+        if s.inputs["deploymentController"]["type"] == "CODE_DEPLOY"
+    }
+
+    [asked] = [s for s in granted(run, f"{stack}-scaling-guard").values() if "ecs:UpdateService" in s["Action"]]
+
+    assert set(asked["Action"]) == {"ecs:DescribeServices", "ecs:UpdateService"}
+    assert set(asked["Resource"]) == owned

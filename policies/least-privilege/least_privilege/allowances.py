@@ -393,6 +393,8 @@ def _for_function(identity: Identity, inventory: Inventory) -> Iterator[Permissi
             yield from _register(identity, inventory)
         else:
             yield Permission(actions=("ecs:describeservices",), resources=services)
+            # Asked of whoever reads findings where the registry's scanning is enhanced (Amazon ECR user guide).
+            yield Permission(actions=("inspector2:listfindings",), resources=("*",))
             yield Permission(
                 actions=(
                     "ecr:batchgetimage",

@@ -1,7 +1,8 @@
 """What a function needs for what it was told: the events that reach it, and the names in its environment.
 
 Sources: Service Authorization Reference, the pages of CodeDeploy, CodePipeline, Application Auto Scaling, Systems
-Manager and Secrets Manager.
+Manager and Secrets Manager; Application Auto Scaling user guide, "Permissions validation for API calls on target
+resources".
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from . import lookups
 from .grants import Permission
+from .patterns import matches
 
 if TYPE_CHECKING:
     from .inventory import Identity, Inventory
@@ -148,3 +150,21 @@ def _of_text(key: str, text: str, role: Resource, inventory: Inventory) -> Itera
             resources=(f"{_base(role, 'application-autoscaling')}:scalable-target/*",),
             conditions=_OF_ECS,
         )
+        services = tuple(_owned_by_codedeploy(text, role, inventory))
+        if services:
+            # Application Auto Scaling tries both with its caller's rights; a service of CodeDeploy's takes no other
+            # task definition by UpdateService, so that nothing is deployed around an approval by it.
+            yield Permission(actions=("ecs:describeservices", "ecs:updateservice"), resources=services)
+
+
+def _owned_by_codedeploy(resource_id: str, role: Resource, inventory: Inventory) -> Iterator[str]:
+    """The ARNs of the services that a scalable target's id may be of and whose tasks CodeDeploy replaces.
+
+    Source: Amazon ECS API reference, UpdateService ("CODE_DEPLOY deployment controller").
+    """
+    named = _PLACEHOLDER.sub("*", resource_id)
+    for group in inventory.of("codedeploy.DeploymentGroup"):
+        for service in group.objects("ecsService"):
+            own = f"service/{service.get('clusterName')}/{service.get('serviceName')}"
+            if matches(named, own):
+                yield f"{_base(role, 'ecs')}:{own}"

@@ -1,0 +1,79 @@
+"""What a call asks of its caller besides: asked of the same role in every rehearsed release, and refused as AWS does."""
+
+from __future__ import annotations
+
+import pytest
+
+from rehearsal.release.release import rehearse_release
+from tests.rehearsal.release.changed import changed, not_allowing
+from tests.rehearsal.release.test_releases import of_worker, texts, wrong
+from tests.rehearsed import named, rehearsed
+
+KEY = "arn:aws:kms:ap-northeast-1:111111111111:key/0f1e2d3c-0000-1111-2222-333344445555"
+ENCRYPTION = "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
+
+
+@pytest.mark.parametrize(
+    ("role", "action", "call", "refused"),
+    [
+        ("dev-worker-source-action", "s3:PutObjectTagging", "codepipeline:Source/S3", "Source/"),
+        ("dev-worker-source-action", "s3:GetObjectVersionTagging", "codepipeline:Source/S3", "Source/"),
+        ("dev-worker-gate", "inspector2:ListFindings", "ecr:DescribeImageScanFindings", "Verify/"),
+        ("dev-worker-deploy", "iam:PassRole", "ecs:RegisterTaskDefinition", "Deploy/"),
+    ],
+)
+def test_a_release_fails_where_a_caller_lacks_what_a_call_asks_besides(role, action, call, refused):
+    run = not_allowing(rehearsed("dev", "up"), role, action)
+
+    outcome = rehearse_release(run, services=["worker"], handoff=of_worker())
+
+    assert not outcome.ok
+    assert outcome.problems
+    assert all(f"The role {role} may not call {action} on " in p for p in outcome.problems)
+    assert all(f"and {call} asks it of its caller" in p for p in outcome.problems)
+    assert any(refused in text and "fails" in text for text in texts(outcome, "CodePipeline"))
+
+
+@pytest.mark.parametrize("action", ["ecs:DescribeServices", "ecs:UpdateService"])
+def test_scaling_is_not_suspended_where_the_guard_lacks_what_auto_scaling_asks(action):
+    run = not_allowing(rehearsed("dev", "up"), "dev-scaling-guard", action)
+
+    outcome = rehearse_release(run, services=["api"])
+
+    (problem,) = outcome.problems
+    assert problem.startswith(f"The role dev-scaling-guard may not call {action} on arn:aws:ecs:")
+    assert (
+        "application-autoscaling:RegisterScalableTarget asks it of its caller where the target is a service" in problem
+    )
+    assert any("auto scaling was suspended while traffic shifted: it was not" in line for line in wrong(outcome))
+    assert any("dev-scaling-guard failed" in line and "ValidationException" in line for line in wrong(outcome))
+
+
+def test_a_deployment_fails_where_codedeploy_may_not_pass_the_tasks_roles():
+    run = not_allowing(rehearsed("dev", "up"), "dev-api-codedeploy", "iam:PassRole")
+
+    outcome = rehearse_release(run, services=["api"])
+
+    assert outcome.problems
+    assert all("The role dev-api-codedeploy may not call iam:PassRole on " in p for p in outcome.problems)
+    assert all("and ecs:CreateTaskSet asks it of its caller" in p for p in outcome.problems)
+    assert any("Deploy/" in text and "CreateTaskSet" in text for text in texts(outcome, "CodePipeline"))
+
+
+def test_a_bucket_with_a_key_of_ones_own_asks_the_key_of_whoever_writes():
+    run = rehearsed("dev", "up")
+    encryption = named(run, ENCRYPTION, "dev-ecsartifacts-111111111111", key="bucket")
+
+    def own_key(inputs):
+        inputs["rules"][0]["applyServerSideEncryptionByDefault"] = {"sseAlgorithm": "aws:kms", "kmsMasterKeyId": KEY}
+
+    outcome = rehearse_release(changed(run, encryption, own_key), services=["worker"], handoff=of_worker())
+
+    assert any("Source/Handoff fails" in text and "AccessDenied" in text for text in texts(outcome, "CodePipeline"))
+    assert {
+        (
+            f"The role dev-worker-source-action may not call kms:GenerateDataKey on {KEY}, "
+            "kms:viaservice = s3.ap-northeast-1.amazonaws.com: none of its statements allows it, and s3:PutObject asks it of "
+            "its caller where what it stands in is encrypted with a key of one's own."
+        )
+    } == set(outcome.problems)
