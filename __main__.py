@@ -12,6 +12,7 @@ from components.dashboard import Dashboard, DashboardArgs
 from components.deployment import Deployment, DeploymentArgs
 from components.handoff import Handoff, HandoffArgs
 from components.load_balancer import LoadBalancer, LoadBalancerArgs
+from components.needs import Needs, NeedsArgs
 from components.network import Network, NetworkArgs
 from components.notifier import Chatbot, ChatbotArgs, Notifier, NotifierArgs
 from components.pipeline import Pipeline, PipelineArgs
@@ -27,9 +28,10 @@ from components.trigger import Trail, TrailArgs, Trigger, TriggerArgs
 
 stack = settings.load(settings.stack_config())
 names = stack.names
+needs = Needs("needs", NeedsArgs(stack=stack))
 provider = aws.Provider(
     "aws",
-    region=stack.region,
+    region=needs.first(stack.region),
     allowed_account_ids=[stack.account],
     default_tags={
         "tags": {
@@ -57,7 +59,7 @@ for service in stack.services:
     name, own = service.name, names.service(service.name)
 
     # CI pushes images and puts the hand-off; that is all it can do.
-    Registry(name, RegistryArgs(names=own, containers=service.container_names), here)
+    Registry(name, RegistryArgs(names=own, containers=(*service.container_names, *service.retiring.containers)), here)
     ci = CiIdentity(name, CiIdentityArgs(names=own, ci=stack.ci, service=service, providers=oidc), here)
 
     # What runs, and what stands in front of it.
@@ -82,7 +84,13 @@ for service in stack.services:
         SmokeTest(name, SmokeTestArgs(stack=stack, service=service, network=network, balancer=balancer), here)
         hooks |= {"AfterAllowTestTraffic": own.function_arn("smoke")}
         shift = DeploymentArgs(
-            names=own, stack=stack, service=running.service, balancer=balancer, alarms=alarms, hooks=hooks
+            names=own,
+            stack=stack,
+            service=running.service,
+            balancer=balancer,
+            alarms=alarms,
+            hooks=hooks,
+            retiring_hooks=service.retiring.hooks,
         )
         deploy = Deployment(name, shift, here)
     else:

@@ -24,6 +24,7 @@ class DeploymentArgs:
         balancer: a load balancer with blue and green.
         alarms: what stops a deployment and rolls it back.
         hooks: lifecycle events to the ARNs of the functions that the AppSpec names.
+        retiring_hooks: ARNs of functions that only earlier AppSpecs name; a roll-back runs those.
     """
 
     names: ServiceNames
@@ -32,6 +33,7 @@ class DeploymentArgs:
     balancer: LoadBalancer
     alarms: Alarms
     hooks: dict[str, str]
+    retiring_hooks: tuple[str, ...] = ()
 
 
 class Deployment(pulumi.ComponentResource):
@@ -57,7 +59,7 @@ class Deployment(pulumi.ComponentResource):
                     ),
                 ),
             ),
-            statements=codedeploy_statements(args.names, tuple(args.hooks.values())),
+            statements=codedeploy_statements(args.names, tuple(args.hooks.values()), args.retiring_hooks),
             opts=child,
         )
         application = aws.codedeploy.Application(name, name=args.names.base, compute_platform="ECS", opts=child)
@@ -98,7 +100,9 @@ class Deployment(pulumi.ComponentResource):
         self.register_outputs({"group": self.group.deployment_group_name})
 
 
-def codedeploy_statements(names: ServiceNames, hooks: tuple[str, ...]) -> tuple[iam.Statement, ...]:
+def codedeploy_statements(
+    names: ServiceNames, hooks: tuple[str, ...], retiring_hooks: tuple[str, ...] = ()
+) -> tuple[iam.Statement, ...]:
     """What CodeDeploy does to this service; its managed policy would grant it on everything.
 
     Source: CodeDeploy user guide, "Deployments on an Amazon ECS compute platform".
@@ -145,4 +149,7 @@ def codedeploy_statements(names: ServiceNames, hooks: tuple[str, ...]) -> tuple[
     ]
     if hooks:
         statements.append(iam.Statement(sid="RunItsHooks", actions=("lambda:InvokeFunction",), resources=hooks))
+    if retiring_hooks:
+        run = iam.Statement(sid="RunRetiringHooks", actions=("lambda:InvokeFunction",), resources=retiring_hooks)
+        statements.append(run)
     return tuple(statements)

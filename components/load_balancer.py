@@ -48,7 +48,9 @@ class LoadBalancer(pulumi.ComponentResource):
 
     `blue` and, for blue/green, `green` with `test_listener`; `listeners` is what a service has to wait for.
 
-    With a certificate the listeners speak HTTPS and port 80 redirects; without one they speak HTTP.
+    With a certificate the listeners speak HTTPS and port 80 redirects; without one they speak HTTP. Listeners and what
+    admits to them are named by the port that they hold, so that no port passes from one resource to another: the engine
+    changes both at once, and AWS gives a port to one (DuplicateListener, InvalidPermission.Duplicate).
     """
 
     def __init__(self, name: str, args: LoadBalancerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -75,19 +77,21 @@ class LoadBalancer(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, protect=args.stack.production),
         )
         self.blue = self._target_group("blue")
+        self.green = self._target_group("green") if args.blue_green else None
+        first, second = self.blue, self.green
+        if self.green is not None and args.traffic.traffic == "green":
+            first, second = self.green, self.blue
         secure = args.shared.certificate_arn is not None
         self.production_port = 443 if secure else 80
-        self.production_listener = self._listener("production", self.production_port, self.blue)
+        self.production_listener = self._listener("https" if secure else "http", self.production_port, first)
         self.listeners: list[pulumi.Resource] = [self.production_listener]
-        self.green: aws.lb.TargetGroup | None = None
         self.test_listener: aws.lb.Listener | None = None
-        self._admit("production", self.production_port, args.shared.allowed_cidrs)
+        self._admit("http", 80, args.shared.allowed_cidrs)
         if secure:
-            self._redirect()
-            self._admit("redirect", 80, args.shared.allowed_cidrs)
-        if args.blue_green:
-            self.green = self._target_group("green")
-            self.test_listener = self._listener("test", args.shared.test_port, self.green)
+            admitted = self._admit("https", 443, args.shared.allowed_cidrs)
+            self._redirect([self.production_listener, *admitted])
+        if second is not None:
+            self.test_listener = self._listener("test", args.shared.test_port, second)
             self.listeners.append(self.test_listener)
             self._admit("test", args.shared.test_port, args.shared.test_cidrs)
         scheme = "https" if secure else "http"
@@ -138,20 +142,21 @@ class LoadBalancer(pulumi.ComponentResource):
             ),
         )
 
-    def _redirect(self) -> None:
+    def _redirect(self, ready: list[pulumi.Resource]) -> None:
+        """Port 80 leads to port 443 once that is `ready`: before, port 80 may be what answers."""
         aws.lb.Listener(
-            f"{self._name}-redirect",
+            f"{self._name}-http",
             load_balancer_arn=self.load_balancer.arn,
             port=80,
             protocol="HTTP",
             default_actions=[
                 {"type": "redirect", "redirect": {"port": "443", "protocol": "HTTPS", "status_code": "HTTP_301"}}
             ],
-            opts=pulumi.ResourceOptions(parent=self.load_balancer),
+            opts=pulumi.ResourceOptions(parent=self.load_balancer, depends_on=ready),
         )
 
-    def _admit(self, kind: str, port: int, cidrs: tuple[str, ...]) -> None:
-        for cidr in cidrs:
+    def _admit(self, kind: str, port: int, cidrs: tuple[str, ...]) -> list[pulumi.Resource]:
+        return [
             aws.vpc.SecurityGroupIngressRule(
                 f"{self._name}-{kind}-{cidr}",
                 security_group_id=self.security_group.id,
@@ -162,3 +167,5 @@ class LoadBalancer(pulumi.ComponentResource):
                 to_port=port,
                 opts=pulumi.ResourceOptions(parent=self.security_group),
             )
+            for cidr in cidrs
+        ]

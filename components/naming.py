@@ -122,6 +122,11 @@ class ServiceNames:
         """The service's own name: pipeline, ECS service, load balancer, task family, CodeDeploy application."""
         return f"{self.stack.environment}-{self.service}"
 
+    @property
+    def stand_in_family(self) -> str:
+        """Task family of what runs until the first release. No other name has an underscore, so it is no service's."""
+        return f"{self.base}_stand-in"
+
     def role(self, purpose: str) -> str:
         """IAM role of the service for one purpose."""
         return f"{self.base}-{purpose}"

@@ -28,6 +28,9 @@ class Registry(pulumi.ComponentResource):
     A lifecycle rule knows nothing of ECS and would delete what runs (aws/containers-roadmap issue 1078); tagged
     images are left to a clean-up that looks first. Tags of releases are immutable; the cache, whose tags move, is a
     repository of its own, so that no release can be made of it.
+
+    A repository that leaves the stack stays in the account with its images and its rule, forgotten by the state: AWS
+    deletes none that holds images, and a roll-back may want them. Only the cache goes, whatever is in it.
     """
 
     def __init__(self, name: str, args: RegistryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -42,13 +45,15 @@ class Registry(pulumi.ComponentResource):
         self.register_outputs({})
 
     def _repository(self, name: str, repository: str, mutability: str, expire: str, days: int) -> aws.ecr.Repository:
+        releases = mutability == "IMMUTABLE"
         out = aws.ecr.Repository(
             name,
             name=repository,
             image_tag_mutability=mutability,
             image_scanning_configuration={"scan_on_push": True},
             encryption_configurations=[{"encryption_type": "AES256"}],
-            opts=pulumi.ResourceOptions(parent=self),
+            force_delete=not releases,
+            opts=pulumi.ResourceOptions(parent=self, retain_on_delete=releases),
         )
         rule = {
             "rulePriority": 1,
@@ -65,6 +70,6 @@ class Registry(pulumi.ComponentResource):
             name,
             repository=out.name,
             policy=json.dumps({"rules": [rule]}),
-            opts=pulumi.ResourceOptions(parent=out),
+            opts=pulumi.ResourceOptions(parent=out, retain_on_delete=releases),
         )
         return out

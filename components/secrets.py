@@ -21,7 +21,7 @@ def value_from(names: Names, secret: settings.Secret) -> str:
 
 
 def read_statements(
-    names: Names, secrets: Iterable[settings.Secret], *, parameter_action: str
+    names: Names, secrets: Iterable[settings.Secret], *, parameter_action: str, sid: str = "ReadIts{}"
 ) -> tuple[iam.Statement, ...]:
     """Permission to read exactly these.
 
@@ -29,6 +29,7 @@ def read_statements(
         names: the stack's names.
         secrets: what is read.
         parameter_action: the SSM action that the reader uses, `ssm:GetParameters` (ECS) or `ssm:GetParameter`.
+        sid: the statements' Sid, `{}` standing for the store.
     """
     wanted = list(secrets)
     parameters = sorted({names.arn("ssm", f"parameter{s.ssm}") for s in wanted if s.ssm is not None})
@@ -44,9 +45,13 @@ def read_statements(
     )
     out = []
     if parameters:
-        out.append(iam.Statement(sid="ReadItsParameters", actions=(parameter_action,), resources=tuple(parameters)))
+        out.append(
+            iam.Statement(sid=sid.format("Parameters"), actions=(parameter_action,), resources=tuple(parameters))
+        )
     if stored:
         out.append(
-            iam.Statement(sid="ReadItsSecrets", actions=("secretsmanager:GetSecretValue",), resources=tuple(stored))
+            iam.Statement(
+                sid=sid.format("Secrets"), actions=("secretsmanager:GetSecretValue",), resources=tuple(stored)
+            )
         )
     return tuple(out)

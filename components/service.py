@@ -86,6 +86,10 @@ class Service(pulumi.ComponentResource):
             statements=tuple(
                 iam.Statement(sid=p.sid, actions=p.actions, resources=p.resources)
                 for p in self._args.service.permissions
+            )
+            + tuple(
+                iam.Statement(sid=f"Retiring{p.sid}", actions=p.actions, resources=p.resources)
+                for p in self._args.service.retiring.permissions
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )
@@ -121,33 +125,40 @@ class Service(pulumi.ComponentResource):
             ip_protocol="-1",
             opts=below,
         )
-        if args.balancer is not None and args.service.load_balancer is not None:
-            port = args.service.load_balancer.port
+        if args.balancer is not None:
+            self._reach(tasks, args.balancer.security_group, below)
+        return tasks
+
+    def _reach(self, tasks: aws.ec2.SecurityGroup, front: aws.ec2.SecurityGroup, opts: pulumi.ResourceOptions) -> None:
+        """Every port of the container behind the load balancer, not only the one that gets the traffic.
+
+        A revision stays reachable on the port that it was released with, whichever the next one has.
+        """
+        for port in self._args.service.open_ports:
             aws.vpc.SecurityGroupIngressRule(
-                f"{self._name}-tasks-in",
+                f"{self._name}-tasks-in-{port}",
                 security_group_id=tasks.id,
                 description="From the load balancer",
-                referenced_security_group_id=args.balancer.security_group.id,
+                referenced_security_group_id=front.id,
                 ip_protocol="tcp",
                 from_port=port,
                 to_port=port,
-                opts=below,
+                opts=opts,
             )
             aws.vpc.SecurityGroupEgressRule(
-                f"{self._name}-lb-out",
-                security_group_id=args.balancer.security_group.id,
+                f"{self._name}-lb-out-{port}",
+                security_group_id=front.id,
                 description="To the tasks",
                 referenced_security_group_id=tasks.id,
                 ip_protocol="tcp",
                 from_port=port,
                 to_port=port,
-                opts=below,
+                opts=opts,
             )
-        return tasks
 
     def _first_revision(self, ready: list[pulumi.Resource]) -> aws.ecs.TaskDefinition:
         stack, service = self._args.stack, self._args.service
-        first = template.first_revision(template.task_definition(stack, service), stack.stand_in_image)
+        first = template.first_revision(stack, service)
         platform = first["runtimePlatform"]
         return aws.ecs.TaskDefinition(
             self._name,
@@ -307,5 +318,21 @@ def execution_statements(
             resources=(names.stack.arn("logs", f"log-group:{names.log_group}:*"),),
         ),
     )
-    used = (s for c in service.containers for s in c.secrets.values())
-    return (*statements, *secrets.read_statements(names.stack, used, parameter_action="ssm:GetParameters"))
+    used = [s for c in service.containers for s in c.secrets.values()]
+    read = secrets.read_statements(names.stack, used, parameter_action="ssm:GetParameters")
+    return (*statements, *read, *_retiring_statements(names, service.retiring))
+
+
+def _retiring_statements(names: ServiceNames, retiring: settings.Retiring) -> tuple[iam.Statement, ...]:
+    """The same for what only earlier revisions name."""
+    out = secrets.read_statements(
+        names.stack, retiring.secrets, parameter_action="ssm:GetParameters", sid="ReadRetiring{}"
+    )
+    if not retiring.containers:
+        return out
+    pull = iam.Statement(
+        sid="PullRetiringImages",
+        actions=("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"),
+        resources=tuple(names.repository_arn(names.repository(c)) for c in retiring.containers),
+    )
+    return (pull, *out)

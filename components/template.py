@@ -123,19 +123,25 @@ def _container(names: ServiceNames, container: settings.Container) -> dict[str, 
     return out
 
 
-def first_revision(definition: dict[str, Any], image: str) -> dict[str, Any]:
+def first_revision(stack: settings.Settings, service: settings.Service) -> dict[str, Any]:
     """The same task with a stand-in in every container, for the time before the first release.
 
-    The stand-in listens on the container's ports; it needs no secret, no user and no check of its own.
+    The stand-in listens on the container's ports; it needs no secret, no user and no check of its own. Its family is
+    its own: `pulumi up` registers a revision whenever the settings change, and whoever runs a task of the service's
+    family without a number gets the latest, which is a release's (Amazon ECS API reference, RunTask, taskDefinition).
     """
+    definition, names = task_definition(stack, service), stack.names.service(service.name)
     left_out = ("secrets", "healthCheck", "user", "command")
 
     def stand_in(container: dict[str, Any]) -> dict[str, Any]:
         ports = [str(p["containerPort"]) for p in container["portMappings"]]
         kept = {k: v for k, v in container.items() if k not in left_out}
-        return kept | {"image": image, "command": ["python3", "-c", _STAND_IN, *ports]}
+        return kept | {"image": stack.stand_in_image, "command": ["python3", "-c", _STAND_IN, *ports]}
 
-    return definition | {"containerDefinitions": [stand_in(c) for c in definition["containerDefinitions"]]}
+    return definition | {
+        "family": names.stand_in_family,
+        "containerDefinitions": [stand_in(c) for c in definition["containerDefinitions"]],
+    }
 
 
 def appspec(stack: settings.Settings, service: settings.Service, hooks: dict[str, str]) -> str:

@@ -29,7 +29,7 @@ def table(stacks: Sequence[Rehearsal]) -> str:
 def _tasks(rehearsal: Rehearsal) -> list[tuple[float, float, float, float]]:
     """(on-demand tasks, Spot tasks, vCPU, GB) of each service at its desired count."""
     sizes = {
-        r.inputs["family"]: (int(r.inputs["cpu"]) / 1024, int(r.inputs["memory"]) / 1024)
+        r.outputs["arn"]: (int(r.inputs["cpu"]) / 1024, int(r.inputs["memory"]) / 1024)
         for r in rehearsal.all("aws:ecs/taskDefinition:TaskDefinition")
     }
     out = []
@@ -41,7 +41,7 @@ def _tasks(rehearsal: Rehearsal) -> list[tuple[float, float, float, float]]:
         weights = sum(float(c["weight"]) for c in strategy)
         share = sum(float(c["weight"]) for c in strategy if c["capacityProvider"] == "FARGATE") / weights
         on_demand = min(base, based) + (wanted - base) * share
-        out.append((on_demand, wanted - on_demand, *sizes[service.inputs["name"]]))
+        out.append((on_demand, wanted - on_demand, *sizes[service.inputs["taskDefinition"]]))
     return out
 
 

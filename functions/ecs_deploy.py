@@ -94,7 +94,7 @@ _PARAMETERS: Final = {
     "stage": "the name of one of its stages",
     "execution": "#{codepipeline.PipelineExecutionId}",
 }
-_REVISION = re.compile(r"arn:[a-z-]+:ecs:[a-z0-9-]+:[0-9]{12}:task-definition/(?P<family>[A-Za-z0-9_-]+):[0-9]+")
+_REVISION = re.compile(r"arn:[a-z-]+:ecs:[a-z0-9-]+:[0-9]{12}:task-definition/[A-Za-z0-9_-]+:[0-9]+")
 #: What DescribeTaskDefinition says beyond what RegisterTaskDefinition was told (ECS API reference, TaskDefinition).
 _ADDED: Final = frozenset(
     {
@@ -332,11 +332,12 @@ def read_task_definition(artifact: bytes, service: Mapping[str, Any]) -> dict[st
             f"{name} has no list of objects at containerDefinitions; bring the stack up and release again.",
             CONFIGURATION,
         )
-    family = family_of(str(service.get("taskDefinition")))
+    # Not the family that runs: before the first release that is the stand-in's.
+    family = service.get("serviceName")
     if document.get("family") != family:
         raise Refusal(
-            f"{name} is of the family {shown(document.get('family'))} and service {service.get('serviceName')} runs "
-            f"the family {family}; a release cannot change it; bring the stack up and release again.",
+            f"{name} is of the family {shown(document.get('family'))} and releases of service {family} are of the "
+            f"family {family}; bring the stack up and release again.",
             CONFIGURATION,
         )
     for container in containers:
@@ -347,12 +348,6 @@ def read_task_definition(artifact: bytes, service: Mapping[str, Any]) -> dict[st
                 CONFIGURATION,
             )
     return dict(document)
-
-
-def family_of(arn: str) -> str | None:
-    """The family in a task definition's ARN; None when it is no such ARN."""
-    match = _REVISION.fullmatch(arn)
-    return match["family"] if match else None
 
 
 def same(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> bool:

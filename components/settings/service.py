@@ -104,6 +104,9 @@ class ServiceLoadBalancer(Part):
     """What is asked of new tasks before they get traffic."""
     deregistration_delay_seconds: int = Field(default=30, ge=0, le=3600)
     """Seconds in which a task that leaves may finish its requests."""
+    traffic: Literal["blue", "green"] | None = None
+    """Target group to which a listener that is made anew forwards (blue/green only): the one that has the traffic when
+    a running service gets a certificate. Without it blue, as in a new stack; releases move it afterwards."""
 
 
 class ServiceGitHub(Part):
@@ -250,6 +253,29 @@ class Hooks(Part):
     """After the traffic has shifted; its failure rolls back."""
 
 
+class Retiring(Part):
+    """What a revision that may still be started needs and the template no longer names.
+
+    It stays in roles, repositories and security groups.
+    """
+
+    secrets: tuple[Secret, ...] = ()
+    """Secrets that tasks may still read."""
+    containers: tuple[Name, ...] = ()
+    """Containers whose images may still be pulled."""
+    ports: tuple[Port, ...] = ()
+    """Ports on which the load balancer still reaches tasks."""
+    hooks: tuple[FunctionArn, ...] = ()
+    """Functions that a deployment may still call."""
+    permissions: tuple[Permission, ...] = ()
+    """What the application may still do in AWS."""
+
+    def contradictions(self) -> Iterable[Contradiction]:
+        """Each name once."""
+        yield from repeated("containers", self.containers, "container")
+        yield from repeated("permissions", (p.sid for p in self.permissions), "permission")
+
+
 class Service(Part):
     """One ECS service: the unit of a release."""
 
@@ -285,6 +311,8 @@ class Service(Part):
     """Who hands over this service."""
     permissions: tuple[Permission, ...] = ()
     """What the application may do in AWS."""
+    retiring: Retiring = Retiring()
+    """What a revision that may still be started needs, and the next one does not."""
 
     @property
     def container_names(self) -> tuple[str, ...]:
@@ -316,6 +344,35 @@ class Service(Part):
         if self.capacity is not None:
             yield from capacity_contradictions("capacity", self.capacity)
         yield from self._traffic_contradictions()
+        yield from self._retiring_contradictions()
+
+    @property
+    def open_ports(self) -> tuple[int, ...]:
+        """Ports on which the load balancer reaches the tasks of any revision that may be started."""
+        if self.load_balancer is None:
+            return ()
+        behind = {p for c in self.containers if c.name == self.load_balancer.container for p in c.ports}
+        return tuple(sorted(behind | set(self.retiring.ports)))
+
+    def _retiring_contradictions(self) -> Iterable[Contradiction]:
+        """What is used does not retire, and what retires has somewhere to stay."""
+        used = "nothing that the service still uses: take it out of retiring"
+        secrets = [s for c in self.containers for s in c.secrets.values()]
+        hooks = (self.hooks.before_install, self.hooks.after_allow_traffic)
+        for key, found in (
+            ("secrets", [s.ssm or s.secrets_manager for s in self.retiring.secrets if s in secrets]),
+            ("containers", [c for c in self.retiring.containers if c in self.container_names]),
+            ("ports", [p for c in self.containers for p in c.ports if p in self.retiring.ports]),
+            ("hooks", [h for h in self.retiring.hooks if h in hooks]),
+        ):
+            for name in found:
+                yield f"retiring.{key}", name, used
+        if "cache" in self.retiring.containers:
+            yield "retiring.containers", "cache", "another name: `cache` is the build cache's repository"
+        if self.retiring.ports and self.load_balancer is None:
+            yield "retiring.ports", list(self.retiring.ports), "only beside a loadBalancer, which reaches tasks on them"
+        if self.retiring.hooks and self.strategy == "rolling":
+            yield "retiring.hooks", list(self.retiring.hooks), "only beside blue-green, whose deployments call hooks"
 
     def _traffic_contradictions(self) -> Iterable[Contradiction]:
         if self.strategy == "rolling" and self.hooks != Hooks():

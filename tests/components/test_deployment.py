@@ -52,7 +52,7 @@ def test_traffic_shifts_between_blue_and_green_at_the_two_listeners(stack):
 
     routes = group(stack, "up")["loadBalancerInfo"]["targetGroupPairInfo"]
 
-    assert routes["prodTrafficRoute"] == {"listenerArns": [listeners["api-production"]]}
+    assert routes["prodTrafficRoute"] == {"listenerArns": [listeners["api-https" if stack == "prod" else "api-http"]]}
     assert routes["testTrafficRoute"] == {"listenerArns": [listeners["api-test"]]}
     assert [g["name"] for g in routes["targetGroups"]] == [f"{stack}-api-blue", f"{stack}-api-green"]
     assert group(stack)["deploymentStyle"] == {

@@ -26,14 +26,22 @@ def test_the_first_revision_differs_from_the_template_in_what_the_stand_in_needs
     stack = prod()
     definition = template.task_definition(stack, stack.services[0])
 
-    first = template.first_revision(definition, stack.stand_in_image)
+    first = template.first_revision(stack, stack.services[0])
 
     for of_template, of_first in zip(definition["containerDefinitions"], first["containerDefinitions"], strict=True):
         changed = {k for k in of_template | of_first if of_template.get(k) != of_first.get(k)}
         assert changed <= {"image", "command", "secrets", "healthCheck", "user"}
-    assert {k: v for k, v in first.items() if k != "containerDefinitions"} == {
-        k: v for k, v in definition.items() if k != "containerDefinitions"
-    }
+    own = {"containerDefinitions", "family"}
+    assert {k: v for k, v in first.items() if k not in own} == {k: v for k, v in definition.items() if k not in own}
+
+
+def test_the_stand_in_is_in_no_family_that_a_release_or_another_service_can_have():
+    stack = prod()
+
+    families = {template.first_revision(stack, s)["family"] for s in stack.services}
+
+    assert families == {"prod-api_stand-in", "prod-worker_stand-in"}
+    assert not families & {template.task_definition(stack, s)["family"] for s in stack.services}
 
 
 def test_every_image_of_the_template_is_left_to_the_gate():
@@ -115,7 +123,7 @@ def test_the_stand_in_answers_on_its_port_and_ends_when_told():
     with closing(socket()) as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    first = template.first_revision(template.task_definition(stack, stack.services[0]), stack.stand_in_image)
+    first = template.first_revision(stack, stack.services[0])
     _, *words, _ = first["containerDefinitions"][0]["command"]
 
     with subprocess.Popen([sys.executable, *words, str(port)], stderr=subprocess.DEVNULL) as process:

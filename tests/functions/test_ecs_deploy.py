@@ -607,7 +607,7 @@ def test_a_job_without_the_release_artifact_is_refused(world):
         ),
         (
             zipped({"taskdef.json": {**TASKDEF, "family": "prod-api"}}),
-            'is of the family "prod-api" and service prod-worker runs the family prod-worker',
+            'is of the family "prod-api" and releases of service prod-worker are of the family prod-worker',
         ),
         (
             zipped({"taskdef.json": with_container(TASKDEF, image="<IMAGE>")}),

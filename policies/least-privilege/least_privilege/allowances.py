@@ -269,6 +269,7 @@ def _for_deployment(identity: Identity, inventory: Inventory) -> Iterator[Permis
         for f in lookups.functions(inventory, identity.service)
         if f.text("name") in inventory.hooks
     ]
+    hooks += lookups.lasting(inventory, identity.service, "hooks")
     if hooks:
         yield Permission(actions=("lambda:invokefunction",), resources=tuple(hooks))
 
@@ -298,6 +299,11 @@ def _for_task_execution(identity: Identity, inventory: Inventory) -> Iterator[Pe
     for revision in lookups.executions(inventory, identity):
         for container in revision.containers:
             yield from _container(container, identity.resource)
+    for secret in lookups.lasting(inventory, identity.service, "secrets"):
+        store, _, name = secret.partition(" ")
+        kind = "ssm" if store == "ssm" else "secretsmanager"
+        source = f"parameter{name}" if kind == "ssm" else f"secret:{name}"
+        yield from _container({"secrets": [{"valueFrom": _arn(identity.resource, kind, source)}]}, identity.resource)
 
 
 _REGISTRY_IMAGE = re.compile(

@@ -173,6 +173,23 @@ def _services_of_revision(revision: Revision) -> set[str]:
     return {role.service for role in (*revision.task_roles, *revision.execution_roles)}
 
 
+def lasting(inventory: Inventory, service: str, part: str) -> list[str]:
+    """What revisions of the service need besides what the stack's templates name, as the stack declares it.
+
+    `part` is `secrets` (of earlier revisions; `ssm NAME` or `secretsManager NAME`) or `hooks` (functions of the
+    service's own, of any revision).
+    """
+    out: list[str] = []
+    for needs in inventory.of("ecs-release:index:Needs"):
+        services = needs.props.get("services")
+        own = services.get(service) if isinstance(services, Mapping) else None
+        for kind in ("retiring",) if part == "secrets" else ("used", "retiring"):
+            listed = own.get(kind) if isinstance(own, Mapping) else None
+            found = listed.get(part) if isinstance(listed, Mapping) else None
+            out += [one for one in found or () if isinstance(one, str)]
+    return out
+
+
 def executions(inventory: Inventory, identity: Identity) -> list[Revision]:
     """The task definitions whose tasks the role starts."""
 

@@ -60,7 +60,7 @@ def test_machines_get_one_json_document(capsys, handoff):
     assert said["ok"] is True
     assert {"stack", "timeline", "checks", "notAllowed", "messages", "calls"} <= set(release)
     assert "dev-worker-deploy ecs:UpdateService" in release["calls"]
-    assert release["timeline"][0]["text"].startswith("dev-worker:2 is live")
+    assert release["timeline"][0]["text"].startswith("dev-worker:1 is live")
 
 
 def test_a_roll_back_that_was_asked_for_and_ended_right_is_no_failure(capsys, handoff):
@@ -69,7 +69,7 @@ def test_a_roll_back_that_was_asked_for_and_ended_right_is_no_failure(capsys, ha
     code, out, _ = run(capsys, *given)
 
     assert code == RIGHT
-    assert "circuit breaker: rolls back to dev-worker:2" in out
+    assert "circuit breaker: rolls back to dev-worker:1" in out
     assert "ok    the version before is live" in out
 
 

@@ -99,12 +99,16 @@ def test_each_channel_is_told_with_its_own_token():
     assert all("worker prod-" in text for text in waiting)
 
 
-def test_a_first_release_replaces_the_stand_in():
-    outcome = released(services=["api"], first_release=True)
+@pytest.mark.parametrize("service", ["api", "worker"])
+def test_a_first_release_replaces_the_stand_in_and_begins_a_family_of_its_own(service):
+    handed = {} if service == "api" else {"handoff": of_worker("dev", "111111111111")}
+
+    outcome = released(services=[service], first_release=True, **handed)
 
     assert outcome.ok, wrong(outcome)
-    assert texts(outcome, "ECS")[0].startswith("dev-api:1 is live")
-    assert "the new version is live, by digest" in [c.what for c in outcome.checks if c.found.startswith("dev-api:2")]
+    assert texts(outcome, "ECS")[0].startswith(f"dev-{service}_stand-in:1 is live")
+    [found] = [c.found for c in outcome.checks if c.what == "the new version is live, by digest"]
+    assert found.startswith(f"dev-{service}:1")
 
 
 def test_events_and_jobs_that_come_twice_change_nothing_but_the_number_of_messages():
@@ -130,7 +134,7 @@ def test_a_deployment_that_does_not_ask_whether_its_release_is_the_one_is_seen(m
 
     [found] = [c for c in outcome.checks if not c.ok]
     assert found.what == "the new version is live, by digest"
-    assert found.found.startswith("dev-worker:5: ")
+    assert found.found.startswith("dev-worker:4: ")
 
 
 def test_an_event_of_s3_itself_pins_the_version_that_was_put():
@@ -147,7 +151,7 @@ def test_a_person_may_say_no():
 
     assert outcome.ok, wrong(outcome)
     assert "rejects the release" in texts(outcome, "a person")
-    assert ("the version before is live", "prod-worker:2") in [(c.what, c.found) for c in outcome.checks]
+    assert ("the version before is live", "prod-worker:1") in [(c.what, c.found) for c in outcome.checks]
 
 
 def test_a_person_is_asked_with_what_the_gate_saw():

@@ -1,0 +1,119 @@
+"""Between two updates: what revisions that may still be started need of the stack, and may not lose in silence.
+
+A stack's file feeds the template, which the next release takes, and what stands around it, which `pulumi up` changes at
+once. What the running revision needs is therefore kept in the state with each update, and the next one is held against
+it, at preview and at up, before anything changes. Nothing of AWS is asked.
+
+A hook of the engine does it: `before_update` runs for a component whose inputs changed, has the old beside the new
+ones, and ends the update by raising (pulumi/pulumi, pkg/resource/deploy/step.go, `UpdateStep.Apply`). No hook is bound
+to deletion: it would keep `pulumi destroy` from running without the program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+
+from components import settings
+from components.refusals import NeededError, refusals, warnings
+
+
+def of_stack(stack: settings.Settings) -> dict[str, Any]:
+    """What the stack's revisions need, as plain data that the state keeps."""
+    shared = stack.load_balancer
+    return {
+        "place": {"environment": stack.environment, "account": stack.account, "region": stack.region},
+        "exposure": shared.exposure,
+        "certificate": shared.certificate_arn or "",
+        "allowedCidrs": sorted(shared.allowed_cidrs),
+        "standInImage": stack.stand_in_image,
+        "network": stack.network.model_dump(by_alias=True, exclude_none=True, mode="json"),
+        "oidcProviders": [
+            name
+            for name, ci in (("circleci", stack.ci.circleci), ("github", stack.ci.github))
+            if ci is not None and ci.oidc_provider == "create"
+        ],
+        "services": {service.name: of_service(stack, service) for service in stack.services},
+    }
+
+
+def of_service(stack: settings.Settings, service: settings.Service) -> dict[str, Any]:
+    """What one service's revisions need: `used` by the next, `retiring` beside it, and how traffic reaches them."""
+    balancer, retiring = service.load_balancer, service.retiring
+    hooks = (service.hooks.before_install, service.hooks.after_allow_traffic)
+    out: dict[str, Any] = {
+        "strategy": service.strategy,
+        "used": {
+            "secrets": _stores(s for c in service.containers for s in c.secrets.values()),
+            "containers": sorted(service.container_names),
+            "ports": _numbers(set(service.open_ports) - set(retiring.ports)),
+            "hooks": sorted({h for h in hooks if h is not None}),
+            "permissions": _rights(service.permissions),
+        },
+        "retiring": {
+            "secrets": _stores(retiring.secrets),
+            "containers": sorted(retiring.containers),
+            "ports": _numbers(retiring.ports),
+            "hooks": sorted(retiring.hooks),
+            "permissions": _rights(retiring.permissions),
+        },
+        "listens": sorted(f"{c.name}:{p}" for c in service.containers for p in c.ports),
+        "max": str(service.max),
+        "capacity": [c.model_dump(by_alias=True) for c in service.capacity or stack.capacity],
+    }
+    if balancer is not None:
+        check = balancer.health_check
+        out["balancer"] = {
+            "target": f"{balancer.container}:{balancer.port}",
+            "traffic": balancer.traffic or "",
+            "healthCheck": f"{check.path} -> {check.matcher} within {check.timeout_seconds} s",
+        }
+    return out
+
+
+def _stores(found: Iterable[settings.Secret]) -> list[str]:
+    return sorted({f"ssm {s.ssm}" if s.ssm is not None else f"secretsManager {s.secrets_manager}" for s in found})
+
+
+def _rights(permissions: Iterable[settings.Permission]) -> list[str]:
+    return sorted({f"{action} on {resource}" for p in permissions for action in p.actions for resource in p.resources})
+
+
+def _numbers(ports: Iterable[int]) -> list[str]:
+    """As text: the state would make floats of them."""
+    return [str(port) for port in sorted(set(ports))]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NeedsArgs:
+    """`Needs`' arguments."""
+
+    stack: settings.Settings
+
+
+class Needs(pulumi.ComponentResource):
+    """Its inputs are what the state keeps; an update of them is refused where it would harm what runs."""
+
+    def __init__(self, name: str, args: NeedsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        hook = pulumi.ResourceHook("what runs", _hold, pulumi.ResourceHookOptions(on_dry_run=True))
+        held = pulumi.ResourceOptions(hooks=pulumi.ResourceHookBinding(before_update=[hook]))
+        opts = pulumi.ResourceOptions.merge(opts, held)
+        needs = of_stack(args.stack)
+        super().__init__("ecs-release:index:Needs", name, needs, opts)
+        self.register_outputs({"services": needs["services"]})  # a policy of a whole stack sees outputs alone
+
+    def first(self, value: str) -> pulumi.Output[str]:
+        """The value, once the update may go on: what is made of it is not touched before."""
+        return self.urn.apply(lambda _: value)
+
+
+def _hold(args: pulumi.ResourceHookArgs) -> None:
+    old, new = args.old_inputs or {}, args.new_inputs or {}
+    problems = refusals(old, new)
+    if problems:
+        raise NeededError(problems)
+    for line in warnings(old, new):
+        pulumi.log.warn(line)

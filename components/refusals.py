@@ -1,0 +1,212 @@
+"""Between two updates: what the second may not do, or does at once, to what the first left running.
+
+Pure functions over two plain descriptions as `components.needs.of_stack` gives them, the old one read from the state.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+from components.settings.values import NAMESPACE
+
+Plain = Mapping[str, Any]
+
+GUIDE = "docs/operations.md, Changing what runs"
+
+KEPT = {
+    "secrets": ("secret", "tasks that need it cannot start"),
+    "containers": ("container", "tasks that have it cannot pull its image"),
+    "ports": ("port", "the load balancer no longer reaches the tasks that listen on it"),
+    "hooks": ("hook", "the deployment that goes back to an earlier release cannot call it"),
+    "permissions": ("permission", "running tasks lose it"),
+}
+"""Key of `retiring` to what stays under it and what is lost with it."""
+
+
+class NeededError(Exception):
+    """An update would take something from revisions that may still be started; a line for each such thing."""
+
+    user_error: ClassVar[bool] = True
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        head = "this would harm what runs; nothing was changed:"
+        super().__init__("\n".join([head, *(f"  {p}" for p in problems)]))
+
+
+def refusals(old: Plain, new: Plain) -> list[str]:
+    """One sentence for each thing that an update may not do; none where the state does not know what stood before."""
+    if "place" not in old:
+        return []
+    elsewhere = [*_place(old, new)]
+    if elsewhere:
+        return elsewhere  # what is needed stands by its ARN, and would be named again
+    services = (line for name in _both(old, new) for line in _service(name, old, new))
+    return [*_front(old, new), *_network(old["network"], new["network"]), *services]
+
+
+def warnings(old: Plain, new: Plain) -> list[str]:
+    """One sentence for each thing that an update does at once to what runs, as it was asked to."""
+    if "place" not in old:
+        return []
+    services = (line for name in _both(old, new) for line in _at_once(name, old, new))
+    return [*_at_once_in_the_stack(old, new), *services]
+
+
+def _both(old: Plain, new: Plain) -> list[str]:
+    return sorted(old["services"].keys() & new["services"].keys())
+
+
+# ---------------------------------------------------------------- refused
+
+
+def _place(old: Plain, new: Plain) -> Iterator[str]:
+    for key in ("environment", "account", "region"):
+        if old["place"][key] != new["place"][key]:
+            yield _fixed(key, old["place"][key], new["place"][key], "everything would be made anew")
+
+
+def _front(old: Plain, new: Plain) -> Iterator[str]:
+    if not any("balancer" in old["services"][n] for n in _both(old, new)):
+        return
+    if old["exposure"] != new["exposure"]:
+        yield _fixed("loadBalancer.exposure", old["exposure"], new["exposure"], "load balancers would be made anew")
+    if old["certificate"] and not new["certificate"]:
+        yield _fixed("loadBalancer.certificateArn", old["certificate"], "nothing", "whoever comes by HTTPS is cut off")
+
+
+def _network(old: Plain, new: Plain) -> Iterator[str]:
+    before, after = _kind(old), _kind(new)
+    if before != after:
+        if "create" in (before, after):
+            yield _fixed("network", before, after, "services would move to another VPC")
+        return
+    was, is_ = old[before], new[after]
+    if before == "existing" and was["vpcId"] != is_["vpcId"]:
+        yield _fixed("network.existing.vpcId", was["vpcId"], is_["vpcId"], "services would move to another VPC")
+    if before == "create":
+        for key in ("cidr", "zones"):
+            if was[key] != is_[key]:
+                yield _fixed(f"network.create.{key}", _number(was[key]), is_[key], "subnets would be made anew")
+        if was["egress"] != is_["egress"] and "endpoints" in (was["egress"], is_["egress"]):
+            yield _fixed("network.create.egress", was["egress"], is_["egress"], "subnets would be made anew")
+
+
+def _kind(network: Plain) -> str:
+    return next(k for k in ("lookUp", "existing", "create") if k in network)
+
+
+def _service(name: str, old_stack: Plain, new_stack: Plain) -> Iterator[str]:
+    old, new = old_stack["services"][name], new_stack["services"][name]
+    key = f"services[{name}]"
+    if old["strategy"] != new["strategy"]:
+        yield _fixed(f"{key}.strategy", old["strategy"], new["strategy"], "the service would be made anew")
+        return
+    if "balancer" in old and "balancer" not in new:
+        yield _fixed(f"{key}.loadBalancer", "one", "none", "its traffic would be cut off")
+        return
+    for part, (kind, loss) in KEPT.items():
+        gone = sorted(set(old["used"].get(part, ())) - {*new["used"].get(part, ()), *new["retiring"].get(part, ())})
+        if gone:
+            yield (
+                f"{NAMESPACE}:{key}: the {kind} {' and '.join(gone)} left; allowed: with `retiring: {{{part}: "
+                f"[{', '.join(_written(part, gone))}]}}` in {key} until no revision that needs it can be started, for "
+                f"without it {loss} ({GUIDE})."
+            )
+    target = new.get("balancer", {}).get("target")
+    if new["strategy"] == "rolling" and target and target not in old.get("listens", ()):
+        listens = ", ".join(old.get("listens", ())) or "nothing"
+        yield (
+            f"{NAMESPACE}:{key}.loadBalancer: found {target}; allowed: where the running revision listens ({listens}), "
+            f"since Amazon ECS moves a rolling service at once; release the container with that port first ({GUIDE})."
+        )
+    if new["strategy"] == "blue-green" and new_stack["certificate"] and not old_stack["certificate"]:
+        if new["balancer"]["traffic"]:
+            return
+        yield (
+            f"{NAMESPACE}:{key}.loadBalancer.traffic: found nothing; allowed beside a new certificate: blue or green, "
+            f"whichever target group has the traffic now: the HTTPS listener begins with it ({GUIDE})."
+        )
+
+
+def _written(part: str, gone: Sequence[str]) -> list[str]:
+    """How a stack's file says it."""
+    if part == "secrets":
+        return [f"{{{store}: {json.dumps(name)}}}" for store, _, name in (g.partition(" ") for g in gone)]
+    if part == "permissions":
+        actions: dict[str, list[str]] = {}
+        for action, _, resource in (g.partition(" on ") for g in gone):
+            actions.setdefault(resource, []).append(action)
+        sid = "Why" if len(actions) == 1 else "Why{}"
+        return [
+            f"{{sid: {sid.format(n)}, actions: {json.dumps(listed)}, resources: {json.dumps([resource])}}}"
+            for n, (resource, listed) in enumerate(actions.items(), 1)
+        ]
+    return list(gone)
+
+
+def _fixed(key: str, found: object, wanted: object, why: str) -> str:
+    return (
+        f"{NAMESPACE}:{key}: found {_number(wanted)}; allowed: {_number(found)}, as it was, because {why}; what cannot "
+        f"be changed in place is made beside it ({GUIDE})."
+    )
+
+
+def _number(value: object) -> object:
+    """A whole number as it was written: the state keeps every number as a float."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+# ---------------------------------------------------------------- done at once
+
+
+def _at_once_in_the_stack(old: Plain, new: Plain) -> Iterator[str]:
+    for name in sorted(old["services"].keys() - new["services"].keys()):
+        yield (
+            f"{NAMESPACE}:services[{name}] is gone: this update stops its tasks and takes down what is around them; "
+            "its repositories stay. Under another name it is another service and begins with the stand-in."
+        )
+    for cidr in sorted(set(old["allowedCidrs"]) - set(new["allowedCidrs"])):
+        yield f"{NAMESPACE}:loadBalancer.allowedCidrs: at this update {cidr} loses its way to the load balancers."
+    if old["network"] != new["network"]:
+        yield (
+            f"{NAMESPACE}:network: load balancers change their subnets at this update, rolling services replace their "
+            "tasks, blue/green ones move with the next release; until then a zone that the load balancers leave has "
+            f"tasks without traffic ({GUIDE})."
+        )
+    if old["standInImage"] != new["standInImage"]:
+        yield (
+            f"{NAMESPACE}:standInImage: a service that was never released goes on with the old one, and may pull it no "
+            "longer where it lies in this account's registry; release it first."
+        )
+    for ci in sorted(set(old["oidcProviders"]) - set(new["oidcProviders"])):
+        yield (
+            f"{NAMESPACE}:ci.{ci}.oidcProvider: this update deletes the account's OIDC provider, and shuts out the CI "
+            "of every stack of the account that uses it."
+        )
+
+
+def _at_once(name: str, old_stack: Plain, new_stack: Plain) -> Iterator[str]:
+    old, new = old_stack["services"][name], new_stack["services"][name]
+    key = f"{NAMESPACE}:services[{name}]"
+    for part, (kind, loss) in KEPT.items():
+        gone = sorted(set(old["retiring"].get(part, ())) - {*new["used"].get(part, ()), *new["retiring"].get(part, ())})
+        if gone:
+            yield (
+                f"{key}.retiring.{part}: the {kind} {' and '.join(gone)} goes with this update; look that no revision "
+                f"that needs it runs, waits for approval or will be gone back to: without it {loss} ({GUIDE})."
+            )
+    before, after = old.get("balancer"), new.get("balancer")
+    rolling = new["strategy"] == "rolling"
+    if before and after and before["healthCheck"] != after["healthCheck"]:
+        yield (
+            f"{key}.loadBalancer.healthCheck: running tasks are held to {after['healthCheck']} in place of "
+            f"{before['healthCheck']} at this update, and replaced where they do not answer so."
+        )
+    moved = (before or {}).get("target") != (after or {}).get("target")
+    if rolling and (moved or old["capacity"] != new["capacity"]):
+        yield f"{key}: Amazon ECS replaces its tasks one after another at this update."
+    if int(new["max"]) < int(old["max"]):
+        yield f"{key}.max: of more than {new['max']} tasks auto scaling stops the rest after this update."
