@@ -365,7 +365,9 @@ for tool in aws docker; do
   command -v "$tool" >/dev/null 2>&1 || fail "$EXIT_TOOL" "$tool is not on PATH: install it in the CI image."
 done
 
-scratch=${TMPDIR:-/tmp}/handoff.$$
+# In containers process numbers repeat, and their temporary directory and docker's daemon may be shared.
+unique=$$-$(od -A n -N 4 -t x4 /dev/urandom 2>/dev/null | tr -d '[:space:]')
+scratch=${TMPDIR:-/tmp}/handoff.$unique
 mkdir "$scratch" 2>/dev/null ||
   fail "$EXIT_TOOL" "$scratch cannot be made: set TMPDIR to a directory that can be written."
 work=$scratch
@@ -664,10 +666,9 @@ if [ -z "$any_identity" ]; then
   { identity=$(aws_quietly sts get-caller-identity --region "$region" --query Arn --output text) ||
     call_failed "$step" "$work/error" "$EXIT_AWS"
   } 2>/dev/null
-  case $identity in
-    arn:aws*:sts::"${account}:assumed-role/${environment}-${service}-ci-"*/*) ;;
-    *) fail "$EXIT_DENIED" "the credentials are those of $identity, not of a role $environment-$service-ci-... in account $account, and nothing was built: take other keys and profiles out of this job, or give --any-identity to hand over as a person." ;;
-  esac
+  # Without a hyphen at the end: those of the service api-ci are not of the service api.
+  matches "$identity" "arn:aws[a-z-]*:sts::$account:assumed-role/$environment-$service-ci-[a-z0-9]+/[^/]+" ||
+    fail "$EXIT_DENIED" "the credentials are those of $identity, not of a role $environment-$service-ci-... in account $account, and nothing was built: take other keys and profiles out of this job, or give --any-identity to hand over as a person."
 fi
 
 # --- the hand-off ----------------------------------------------------------------------------------
@@ -711,7 +712,7 @@ if [ -n "$missing" ] && [ -z "$builder" ]; then
   driver=$(docker buildx inspect 2>/dev/null </dev/null | sed -n 's/^Driver:[[:blank:]]*//p')
   if [ -z "$driver" ] || [ "$driver" = docker ]; then
     step="making a builder"
-    own_builder=handoff-$$
+    own_builder=handoff-$unique
     docker buildx create --driver docker-container --name "$own_builder" >"$work/log" 2>&1 </dev/null ||
       fail "$EXIT_TOOL" "docker cannot make a builder ($(one_line "$work/log")) and nothing was put: give one by --builder."
     use_builder=$own_builder

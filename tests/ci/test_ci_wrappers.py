@@ -100,6 +100,23 @@ def test_a_ref_is_handed_over_to_its_environment(checkout, wrapper, ref):
     assert f"put    s3://{environment}-ecsdef-{account}/api/imagedefinitions.json.zip\n" in run.stdout
 
 
+@pytest.mark.parametrize("wrapper", ["circleci", "jenkins"])
+def test_old_keys_of_the_job_do_not_take_the_place_of_the_role(checkout, wrapper):
+    """AWS CLI user guide, "Configuration settings and precedence": keys in the environment win over a web identity."""
+    (checkout.work / "ci" / "handoff.sh").write_text('echo "$AWS_ROLE_ARN"; env')
+    (checkout.bin / "env").symlink_to(shutil.which("env"))
+    old = dict.fromkeys(
+        ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"), "old"
+    )
+
+    run = run_snippet(checkout, SNIPPETS[wrapper], variables_of(wrapper, "refs/heads/dev") | old)
+
+    assert run.returncode == 0, run.stderr
+    role, *variables = run.stdout.splitlines()
+    assert role == f"arn:aws:iam::111111111111:role/dev-api-ci-{wrapper}"
+    assert [line for line in variables if line.endswith("=old")] == []
+
+
 @pytest.mark.parametrize("ref", ELSEWHERE)
 @pytest.mark.parametrize("wrapper", ["circleci", "jenkins", "codebuild"])
 def test_a_ref_of_no_environment_hands_nothing_over(checkout, wrapper, ref):

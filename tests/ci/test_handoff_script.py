@@ -136,6 +136,28 @@ def test_the_images_of_alpine_have_all_that_it_needs(ci, cloud):
     assert len(cloud.manifest("dev/api/app", TAG)["manifests"]) == 2
 
 
+@pytest.mark.parametrize("by", ["the order of platforms", "a reused image", "a lacking platform", "no credentials"])
+def test_alpine_reads_arguments_and_answers_as_others_do(ci, cloud, by):
+    if BUSYBOX is None:
+        pytest.skip("busybox is not on this machine")
+    ci.shell = [BUSYBOX, "sh"]
+    ci.use_tools(BUSYBOX)
+
+    if by == "the order of platforms":
+        forms = (["linux/arm64", "linux/amd64"], "linux/amd64,linux/arm64", "linux/arm64 linux/amd64")
+        assert len({ci.hand_over("--dry-run", platform=form).stdout for form in forms}) == 1
+    elif by == "a reused image":
+        assert ci.hand_over().returncode == 0
+        again = ci.hand_over()
+        assert again.stdout.count("exists and is reused") == 2
+        assert cloud.versions()[0][1] == cloud.versions()[1][1]
+    elif by == "a lacking platform":
+        cloud.push("dev/api/app", ["linux/amd64"], TAG)
+        assert refused(ci.hand_over(), 9, APP)
+    else:
+        assert refused(ci.hand_over(variables={"AWS_ACCESS_KEY_ID": ""}), 4, "Unable to locate credentials")
+
+
 # --- whose credentials
 
 
@@ -147,6 +169,7 @@ def test_the_images_of_alpine_have_all_that_it_needs(ci, cloud):
         f"arn:aws:sts::{ACCOUNT}:assumed-role/dev-api-ci/run",
         f"arn:aws:sts::{ACCOUNT}:assumed-role/stg-api-ci-github/run",
         f"arn:aws:sts::{ACCOUNT}:assumed-role/dev-worker-ci-github/run",
+        f"arn:aws:sts::{ACCOUNT}:assumed-role/dev-api-ci-ci-github/run",
         "arn:aws:sts::999999999999:assumed-role/dev-api-ci-github/run",
     ],
 )
