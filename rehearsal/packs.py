@@ -28,6 +28,7 @@ from google.protobuf import json_format  # type: ignore[import-untyped]
 from pulumi.runtime.proto import analyzer_pb2
 
 from . import wire
+from .bytecode import never_stale
 from .config import read_yaml
 from .errors import PolicyPackError, UsageError
 
@@ -258,7 +259,8 @@ class InProcessAnalyzer:
         real = policy.grpc, policy.analyzer_pb2_grpc
         policy.grpc = policy.analyzer_pb2_grpc = _NoServer
         try:
-            runpy.run_path(str(self.folder.program), run_name="__main__")
+            with never_stale(self.folder.program):
+                runpy.run_path(str(self.folder.program), run_name="__main__")
         except _Captured as captured:
             return captured.servicer
         except Exception as problem:

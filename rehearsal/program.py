@@ -21,6 +21,7 @@ from pulumi.runtime import rpc
 from pulumi.runtime import settings as runtime_settings
 
 from . import tuning, wire
+from .bytecode import never_stale
 from .errors import PolicyPackError
 from .model import Diagnostic
 from .monitor import EngineLog, Stopped
@@ -66,6 +67,7 @@ def run_program(
         _quiet_asyncio(),
         _unknown_answers(),
         _inside(project.program, environment),
+        never_stale(project.program),
         redirect_stdout(_Lines(lambda line: monitor.note("info", line))),
     ):
         asyncio.set_event_loop(loop)

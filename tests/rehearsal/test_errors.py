@@ -1,5 +1,9 @@
 """What goes wrong in a program is told once, and as briefly as its cause allows."""
 
+import os
+import sys
+import time
+
 import pytest
 
 
@@ -180,6 +184,22 @@ def test_a_program_that_waits_for_a_thread_or_a_timer_is_waited_for(project):
     run = project.rehearse()
 
     assert run.exports == {"slow": "late0"}, run.errors
+
+
+@pytest.mark.parametrize("writes_none", [True, False])
+def test_a_program_that_changed_within_a_second_is_run_as_it_is_now(project, monkeypatch, writes_none):
+    monkeypatch.setattr(sys, "dont_write_bytecode", writes_none)
+    same_second = time.time() + 3600
+    seen = []
+
+    for text in ("one", "two"):
+        module = project.write("parts/size.py", f"SIZE = {text!r}\n")
+        project.program(f"import pulumi\nfrom parts.size import SIZE\npulumi.export('size', [SIZE, {text!r}])\n")
+        for file in (module, project.root / "__main__.py"):
+            os.utime(file, (same_second, same_second))
+        seen.append(project.rehearse().exports["size"])
+
+    assert seen == [["one", "one"], ["two", "two"]]
 
 
 def test_an_exit_of_the_program_is_an_error_unless_it_is_zero(project):
