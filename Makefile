@@ -4,21 +4,38 @@ SHELL := /bin/sh
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV_VERSION := 0.13.8
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+export PATH := $(CURDIR)/.uv/bin:$(PATH)
 BIN := .venv/bin
 STACK ?=
+CLI_VERSION := $(shell sed -n 's/^requiredPulumiVersion: ">=\(.*\)"$$/\1/p' Pulumi.yaml)
+
+# A pack is configured by policies/config/PACK.json. Both pulumi and the rehearsal take one file for each pack, or none.
+PACKS := $(sort $(patsubst %/PulumiPolicy.yaml,%,$(wildcard policies/*/PulumiPolicy.yaml)))
+PACK_SETTINGS := $(if $(wildcard policies/config/*.json),$(foreach pack,$(PACKS:policies/%=%),$(or \
+	$(wildcard policies/config/$(pack).json),policies/unconfigured.json)))
+JUDGED := $(PACKS:%=--policy-pack %) $(PACK_SETTINGS:%=--policy-pack-config %)
+$(foreach file,$(wildcard policies/config/*.json),$(if $(filter policies/$(basename $(notdir $(file))),$(PACKS)),,$(error \
+	$(file) configures no pack; the packs are $(PACKS:policies/%=%))))
+
 STACK_FLAG := $(if $(STACK),--stack $(STACK),)
 
-.PHONY: help setup rehearse rehearse-release explain test test-edited check lint format snapshots docs authorization bench up preview clean
+.PHONY: help setup rehearse rehearse-release explain test test-edited check lint format snapshots docs authorization bench up preview cli clean
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+# What takes long is made under another name first: an interrupted run leaves nothing that looks finished.
 .uv/bin/uv:
-	@$(PYTHON) -m venv .uv && .uv/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@test -n "$(PYTHON)" || { echo "error: there is no python3 on PATH; install Python 3.11, 3.12 or 3.13, or say PYTHON=/its/path" >&2; exit 1; }
+	@echo "bringing uv $(UV_VERSION) into .uv, once" >&2
+	@rm -rf .uv .uv.new && $(PYTHON) -m venv .uv.new
+	@.uv.new/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) && mv .uv.new .uv
 
 setup: .venv/.synced ## install what uv.lock says into .venv
 
 .venv/.synced: pyproject.toml uv.lock | $(filter .uv/bin/uv,$(UV))
+	@test -e $@ || echo "setting .venv up, once; about 400 MB, a minute or two" >&2
+	@test -x $(BIN)/python || rm -rf .venv
 	@$(UV) sync --quiet --locked --python $(PYTHON) && touch $@
 
 rehearse-release: setup ## play a whole release of STACK (default dev) in an emulator; YES=1, SERVICE=api, FAIL_AT=alarm
@@ -29,7 +46,7 @@ explain: setup ## who can become ROLE in STACK, and what it can do: make explain
 	@$(BIN)/python -m rehearsal.explain --stack $(or $(STACK),dev) --role $(or $(ROLE),$(error say which: ROLE=api-ci-github))
 
 rehearse: setup ## rehearse all stacks, or STACK=dev: what would be created, and is it allowed (no cloud, no CLI)
-	@$(BIN)/python -m rehearsal preview $(STACK_FLAG)
+	@$(BIN)/python -m rehearsal preview $(STACK_FLAG) $(PACK_SETTINGS:%=--policy-config %)
 
 test: setup ## run every test
 	@$(BIN)/pytest -n auto
@@ -60,13 +77,16 @@ authorization: setup ## read AWS's actions, resources and condition keys anew in
 bench: setup ## time the rehearsal against the SDK's plain mocks, 1 to 100 services
 	@$(BIN)/python -m rehearsal.bench
 
-preview: setup ## pulumi preview of STACK with the policy packs (needs the Pulumi CLI and credentials)
-	@pulumi preview --stack $(or $(STACK),$(error say which: make preview STACK=dev)) $(PACKS)
+# A preview changes nothing, so the engine need not write its state after each step; an update has to.
+preview: cli setup ## pulumi preview of STACK with the policy packs; ARGS=--diff (needs the Pulumi CLI and credentials)
+	@PULUMI_SKIP_CHECKPOINTS=1 pulumi preview --stack $(or $(STACK),$(error say which: make preview STACK=dev)) $(JUDGED) $(ARGS)
 
-up: setup ## pulumi up of STACK with the policy packs (needs the Pulumi CLI and credentials)
-	@pulumi up --stack $(or $(STACK),$(error say which: make up STACK=dev)) $(PACKS)
+up: cli setup ## pulumi up of STACK with the policy packs; ARGS=--yes (needs the Pulumi CLI and credentials)
+	@unset PULUMI_SKIP_CHECKPOINTS; pulumi up --stack $(or $(STACK),$(error say which: make up STACK=dev)) $(JUDGED) $(ARGS)
 
-PACKS := --policy-pack policies/least-privilege --policy-pack policies/release-safety
+cli:
+	@command -v pulumi >/dev/null || { echo "error: pulumi is not on PATH; install the Pulumi CLI, version $(CLI_VERSION) or later; \
+	everything but make preview and make up works without it" >&2; exit 1; }
 
 clean: ## remove what the other commands made
-	@rm -rf .venv .uv .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf .venv .uv .uv.new .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis

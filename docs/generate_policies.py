@@ -28,7 +28,9 @@ Two packs hold a stack, in `pulumi preview` and `pulumi up` as in `make rehearse
 {packs}
 
 Both are usable without the rest of this repository: copy the pack's folder, and give your own tags and names by a
-configuration file (`pulumi preview --policy-pack DIR --policy-pack-config FILE`). The file names policies:
+configuration file (`pulumi preview --policy-pack DIR --policy-pack-config FILE`; one file for each pack, or none at
+all). Here `policies/config/PACK.json` is taken by `make rehearse`, `make preview` and `make up`, and a pack without a
+file keeps its defaults. The file names policies:
 
 ```json
 {{
