@@ -150,6 +150,10 @@ class Monitor:
             order=self._order(request.stackTrace),
         )
         self._check_files(registration)
+        if request.type.startswith(PROVIDER_PREFIX):
+            # What the engine picks a plugin by stands among a provider's inputs (`providers.SetProviderVersion`).
+            asked = {"version": request.version, "pluginDownloadURL": request.pluginDownloadURL}
+            registration.inputs = {**registration.inputs, **{k: v for k, v in asked.items() if v}}
         if request.type != STACK_TYPE:
             self._give_provider(registration, request)
         given = registration.inputs

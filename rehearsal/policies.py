@@ -164,9 +164,16 @@ class PolicyRun:
             message=diagnostic.message,
             description=diagnostic.description,
             urn=urn,
-            severity=_SEVERITIES.get(diagnostic.severity, ""),
+            severity=self._severity(diagnostic),
             **self._described(diagnostic.policyPackName, diagnostic.policyName),
         )
+
+    def _severity(self, diagnostic: analyzer_pb2.AnalyzeDiagnostic) -> str:
+        """How severe the finding is; where it does not say, as severe as its policy, as the engine has it."""
+        if diagnostic.severity in _SEVERITIES:
+            return _SEVERITIES[diagnostic.severity]
+        info = self._policy_info.get((diagnostic.policyPackName, diagnostic.policyName))
+        return "" if info is None else _SEVERITIES.get(info.severity, "")
 
     def _described(self, pack: str, policy: str) -> dict[str, str]:
         info = self._policy_info.get((pack, policy))

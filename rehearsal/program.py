@@ -101,7 +101,7 @@ def _note_failure(monitor: Monitor, problem: BaseException, program: Path) -> No
         if problem.code not in (None, 0):
             monitor.note("error", f"the program ended itself with exit code {problem.code}")
         return
-    if isinstance(problem, pulumi.RunError) or getattr(type(problem), "user_error", False):
+    if isinstance(problem, pulumi.RunError):
         monitor.note("error", str(problem))
         return
     if isinstance(problem, AssertionError) and str(problem).startswith(_NOTHING_TO_GET):

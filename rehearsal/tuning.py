@@ -13,7 +13,7 @@ import sys
 import threading
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 from pulumi.output import _OutputData
@@ -30,10 +30,8 @@ ORDER_URI = "rehearsal:order"
 _SDK_CALL = "pulumi.runtime._context"
 
 
-class Stuck(Exception):  # noqa: N818  its text is the whole error
+class Stuck(pulumi.RunError):
     """The program waits for a value that nothing can give any more."""
-
-    user_error: ClassVar[bool] = True
 
 
 class InlineLoop(asyncio.SelectorEventLoop):

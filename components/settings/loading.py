@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import pulumi
 from pydantic import ValidationError
@@ -14,10 +14,11 @@ from components.settings.stack import Settings
 from components.settings.values import NAMESPACE, Part
 
 
-class SettingsError(Exception):
-    """A stack's settings cannot be used; the text lists every problem, one a line. Raised before any resource."""
+class SettingsError(pulumi.RunError):
+    """A stack's settings cannot be used; the text lists every problem, one a line. Raised before any resource.
 
-    user_error: ClassVar[bool] = True
+    Of a `RunError`, and of no other exception, the Pulumi engine shows the text alone and no traceback.
+    """
 
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)

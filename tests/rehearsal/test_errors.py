@@ -28,8 +28,10 @@ def test_an_exception_is_shown_with_the_programs_part_of_the_traceback(project):
 def test_a_users_mistake_is_shown_without_a_traceback(project):
     project.program(
         """
-        class SettingsError(Exception):
-            user_error = True
+        import pulumi
+
+        class SettingsError(pulumi.RunError):
+            pass
 
         raise SettingsError("size must be a number; found 'three'")
         """
@@ -39,6 +41,20 @@ def test_a_users_mistake_is_shown_without_a_traceback(project):
 
     assert error.message == "size must be a number; found 'three'"
     assert not error.traceback
+
+
+def test_only_a_run_error_is_a_users_mistake(project):
+    """The exec script of the SDK shows a traceback of every other exception, whatever it says of itself."""
+    project.program(
+        """
+        class SettingsError(Exception):
+            user_error = True
+
+        raise SettingsError("size must be a number")
+        """
+    )
+
+    assert only_error(project.rehearse()).traceback
 
 
 def test_a_run_error_is_shown_without_a_traceback(project):

@@ -148,7 +148,7 @@ TELL_ALL = """
             ResourceValidationPolicy("runtime", "Tells the runtime.", runtime),
             ResourceValidationPolicy("needs-policy", "Needs the policy.", needs_policy,
                                      remediation_steps="Put an x in it.", url="https://example.com/x",
-                                     framework=PolicyComplianceFramework("CIS", "1", "r", "s")),
+                                     framework=PolicyComplianceFramework("CIS", "1", "r", "s"), severity=Severity.CRITICAL),
             ResourceValidationPolicy("iterates", "Goes through all.", iterates, EnforcementLevel.ADVISORY),
             ResourceValidationPolicy("not-for-all", "Of AWS.", not_for_all),
             ResourceValidationPolicy("later", "Answers later.", [later, later], EnforcementLevel.ADVISORY),
@@ -284,7 +284,7 @@ def test_an_unknown_at_preview_makes_a_mandatory_policy_advisory(shop):
 
     [violation] = same_both_ways(shop).violations_of("needs-policy")
 
-    assert violation.level == "advisory"
+    assert (violation.level, violation.severity) == ("advisory", "critical")  # it says none: its policy's own
     assert violation.message == (
         "can't run policy 'needs-policy' from policy pack 'tell-all@v0.0.1' during preview: "
         "string value at .policy can't be known during preview"

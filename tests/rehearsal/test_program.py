@@ -270,6 +270,21 @@ def test_the_explicit_provider_is_inherited_by_the_children_of_a_component(proje
     assert run.one("pulumi:providers:aws").name == "mine"
 
 
+def test_an_explicit_provider_carries_its_plugins_version_as_a_default_one_does(project):
+    project.program(
+        """
+        import pulumi
+        import pulumi_aws as aws
+        aws.sns.Topic("a", opts=pulumi.ResourceOptions(provider=aws.Provider("mine", region="eu-west-1")))
+        aws.sns.Topic("b")
+        """
+    )
+
+    versions = {provider.inputs["version"] for provider in project.rehearse().all("pulumi:providers:aws")}
+
+    assert len(versions) == 1
+
+
 def test_a_resource_without_a_provider_gets_the_packages_default_one(project):
     project.write("Pulumi.dev.yaml", "config:\n  aws:region: eu-west-1\n")
     project.program("import pulumi_aws as aws\naws.sns.Topic('a', name='a')\naws.sns.Topic('b')\n")
