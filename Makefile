@@ -19,7 +19,7 @@ $(foreach file,$(wildcard policies/config/*.json),$(if $(filter policies/$(basen
 
 STACK_FLAG := $(if $(STACK),--stack $(STACK),)
 
-.PHONY: help setup rehearse rehearse-release explain test test-edited check lint format snapshots docs authorization bench up preview cli clean
+.PHONY: help setup engine rehearse rehearse-release explain test test-edited check lint format snapshots docs authorization bench up preview cli clean
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ explain: setup ## who can become ROLE in STACK, and what it can do: make explain
 
 rehearse: setup ## rehearse all stacks, or STACK=dev: what would be created, and is it allowed (no cloud, no CLI)
 	@$(BIN)/python -m rehearsal preview $(STACK_FLAG) $(PACK_SETTINGS:%=--policy-config %)
+
+engine: setup ## run STACK (default all) under the real Pulumi engine and compare with the rehearsal; COMPUTED=table.json, ARGS
+	@$(BIN)/python -m rehearsal.conformance $(STACK_FLAG) $(if $(COMPUTED),--computed $(COMPUTED)) $(ARGS)
 
 test: setup ## run every test
 	@$(BIN)/pytest -n auto

@@ -100,18 +100,28 @@ def computed(token: str) -> Mapping[str, Any]:
 
 @functools.cache
 def _required(cls: type) -> dict[str, Any]:
-    return {name: hint for name, hint in _raw_hints(cls).items() if not _is_optional(_inside_output(hint))}
+    return {name: hint for name, hint in _raw_hints(cls).items() if not _is_optional(inside_output(hint))}
 
 
 @functools.cache
-def _inputs(cls: type) -> frozenset[str]:
+def inputs_of(cls: type) -> frozenset[str]:
     """The properties, by the provider's name, that the program could have given a type itself."""
     names = _types.resource_py_to_pulumi_names(cls)
     start: Any = getattr(cls, "_internal_init", None) or cls.__dict__["__init__"]
     return frozenset(names.get(parameter, parameter) for parameter in inspect.signature(start).parameters)
 
 
-def _inside_output(hint: Any) -> Any:
+@functools.cache
+def required_inputs(cls: type) -> frozenset[str]:
+    """The properties, by the provider's name, without which the SDK makes no resource of a type."""
+    names = _types.resource_py_to_pulumi_names(cls)
+    start: Any = getattr(cls, "_internal_init", None) or cls.__dict__["__init__"]
+    said = re.findall(r"Missing required property '(\w+)'", inspect.getsource(start))
+    return frozenset(names.get(name, name) for name in said)
+
+
+def inside_output(hint: Any) -> Any:
+    """The type of what an `Output` holds."""
     if typing.get_origin(hint) is pulumi.Output:
         return typing.get_args(hint)[0]
     return hint
@@ -187,11 +197,11 @@ def filled(
     arn = looked_up if looked_up.startswith("arn:") else _arn(subject)
     identifier = looked_up or _identifier(subject, arn)
     cls = resource_class(token)
-    could_give = _inputs(cls) if cls is not None else frozenset()
+    could_give = inputs_of(cls) if cls is not None else frozenset()
     for key, hint in computed(token).items():
         if key in outputs:
             continue
-        value = _made(subject, key, _inside_output(hint), arn, identifier)
+        value = _made(subject, key, inside_output(hint), arn, identifier)
         if key in could_give and key not in _MADE_WHEN_LEFT_OUT and (token, key) not in _SPECIAL:
             # What a program may leave out comes back empty, not invented: nobody wrote that policy.
             value = _empty(value)
@@ -626,7 +636,7 @@ def all_outputs(token: str) -> Mapping[str, Any]:
 
 @functools.cache
 def _all(cls: type) -> dict[str, Any]:
-    return {name: _inside_output(hint) for name, hint in _raw_hints(cls).items()}
+    return {name: inside_output(hint) for name, hint in _raw_hints(cls).items()}
 
 
 def fields(hint: Any) -> Mapping[str, Any]:
@@ -653,7 +663,7 @@ def remote_outputs(token: str, name: str, urn: str, inputs: Mapping[str, Any], p
     count = int(zones) if isinstance(zones, int | float) else 3
     result: dict[str, Any] = {}
     for key, hint in (_raw_hints(cls) if cls is not None else {}).items():
-        kind = _inside_output(hint)
+        kind = inside_output(hint)
         result[key] = _remote_value(subject, key, kind, count)
     return {key: value for key, value in result.items() if value is not None}
 

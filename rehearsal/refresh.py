@@ -21,11 +21,9 @@ def refreshed(run: Rehearsal) -> Rehearsal:
     resource is read with what others have set on it since it was made: a role with its policies, a topic with its
     policy, a security group with its rules.
     """
-    set_by_others = _set_by_others(run)
+    others = set_by_others(run)
     resources = tuple(
-        replace(r, outputs={**_without_contents(r.outputs), **set_by_others.get(r.urn, {})})
-        if r.custom and not r.read
-        else r
+        replace(r, outputs={**_without_contents(r.outputs), **others.get(r.urn, {})}) if r.custom and not r.read else r
         for r in run.resources
     )
     return replace(run, resources=resources)
@@ -48,7 +46,7 @@ def _without_contents(value: Any) -> Any:
 # -- what one resource sets on another ------------------------------------------------------------------------
 
 
-def _set_by_others(run: Rehearsal) -> dict[str, dict[str, Any]]:
+def set_by_others(run: Rehearsal) -> dict[str, dict[str, Any]]:
     """URN to the outputs that other resources of the stack give it."""
     found: dict[str, dict[str, Any]] = {}
     for setter_type, (key, target_type, identity, output, value_of) in _SETTERS.items():

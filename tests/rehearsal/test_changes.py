@@ -86,7 +86,7 @@ def test_the_table_says_where_it_is_from_and_names_properties_that_exist():
         package = module.split("/")[0]
         cls = getattr(getattr(pulumi_aws, modules.get(package, package)), name)
         assert cls.pulumi_type == token
-        known = outputs._inputs(cls)
+        known = outputs.inputs_of(cls)
         missing += [
             f"{token} {rule}" for rule in rules if rule != "*" and rule.removeprefix("!").split(".")[0] not in known
         ]
