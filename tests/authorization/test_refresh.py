@@ -34,8 +34,15 @@ def definition(services=2, actions=3, level="Write"):
     }
 
 
-def made(services=450, actions=46, version="1.2.3", day=DAY):
+def made(services=50, actions=10, version="1.2.3", day=DAY):
     return read(rendered(definition(services, actions), version, day))
+
+
+@pytest.fixture
+def _a_small_world(monkeypatch):
+    """In which a whole reference has forty services and four hundred actions."""
+    monkeypatch.setattr(refresh, "FEWEST_SERVICES", 40)
+    monkeypatch.setattr(refresh, "FEWEST_ACTIONS", 400)
 
 
 def test_what_is_written_is_read_again():
@@ -64,26 +71,28 @@ def test_what_is_written_is_read_again():
 @pytest.mark.parametrize(
     ("after", "sentence"),
     [
-        ({"services": 12}, "has 12 services and 552 actions; a whole reference has at least 400 and 18000"),
-        ({"actions": 20}, "a whole reference has at least"),
-        ({"actions": 44}, "has 19800 actions where the file has 20700"),
-        ({"services": 430, "actions": 50}, "lacks services that the file has: service430"),
+        ({"services": 12}, "has 12 services and 120 actions; a whole reference has at least 40 and 400"),
+        ({"actions": 7}, "has 50 services and 350 actions; a whole reference has at least"),
+        ({"actions": 9}, "has 450 actions where the file has 500"),
+        ({"services": 45, "actions": 12}, "lacks services that the file has: service45, service46"),
         ({"version": "1.2.2"}, "is older than 1.2.3 of 2026-04-14"),
         ({"day": DAY - timedelta(days=1)}, "is older than 1.2.3 of 2026-04-14"),
     ],
 )
+@pytest.mark.usefixtures("_a_small_world")
 def test_a_reference_that_cannot_be_whole_or_is_older_is_refused(after, sentence):
     with pytest.raises(RefusedError, match=sentence):
         refuse(made(), made(**after))
 
 
+@pytest.mark.usefixtures("_a_small_world")
 def test_a_newer_reference_is_taken_and_what_changed_is_said():
-    before, after = made(), made(services=451, version="1.10.0", day=DAY + timedelta(days=30))
+    before, after = made(), made(services=51, version="1.10.0", day=DAY + timedelta(days=30))
 
     refuse(before, after)
     refuse(None, after)
 
-    assert list(changes(before, after)) == ["46 actions new, of service450"]
+    assert list(changes(before, after)) == ["10 actions new, of service50"]
 
 
 def test_an_old_reference_is_said_and_nothing_fails():

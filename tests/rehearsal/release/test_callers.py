@@ -17,6 +17,7 @@ ENCRYPTION = "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEnc
     ("role", "action", "call", "refused"),
     [
         ("dev-worker-source-action", "s3:PutObjectTagging", "codepipeline:Source/S3", "Source/"),
+        ("dev-worker-source-action", "s3:GetObjectTagging", "codepipeline:Source/S3", "Source/"),
         ("dev-worker-source-action", "s3:GetObjectVersionTagging", "codepipeline:Source/S3", "Source/"),
         ("dev-worker-gate", "inspector2:ListFindings", "ecr:DescribeImageScanFindings", "Verify/"),
         ("dev-worker-deploy", "iam:PassRole", "ecs:RegisterTaskDefinition", "Deploy/"),
