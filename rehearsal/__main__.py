@@ -89,6 +89,7 @@ def _rehearse(
         "config_file": options.config_file,
         "answers": answers.get("invokes"),
         "stack_outputs": answers.get("stacks"),
+        "given_outputs": answers.get("outputs"),
     }
     try:
         return rehearse(
@@ -153,8 +154,8 @@ def _answers(file: Path | None) -> Mapping[str, Any]:
     if file is None:
         return {}
     content = read_yaml(file) or {}
-    if not isinstance(content, dict) or set(content) - {"invokes", "stacks"}:
-        raise UsageError(f"{file} must be a map with invokes: and stacks:")
+    if not isinstance(content, dict) or set(content) - {"invokes", "outputs", "stacks"}:
+        raise UsageError(f"{file} must be a map with invokes:, stacks: and outputs:")
     return content
 
 
@@ -232,7 +233,8 @@ def _parser() -> argparse.ArgumentParser:
         "--answers",
         type=Path,
         metavar="FILE",
-        help="what provider functions (invokes:, by token) and other stacks' outputs (stacks:, by name) are",
+        help="what provider functions (invokes:, by token), other stacks' outputs (stacks:, by name) and what "
+        "up cannot make up (outputs:, by type or URN) is",
     )
     parser.add_argument(
         "--after",

@@ -51,6 +51,7 @@ def rehearse(
     real_analyzers: bool = False,
     answers: Mapping[str, Answer] | None = None,
     stack_outputs: Mapping[str, Mapping[str, Any]] | None = None,
+    given_outputs: Mapping[str, Mapping[str, Any]] | None = None,
     previous: Rehearsal | None = None,
     refreshed: bool = False,
     tuned: bool = True,
@@ -71,6 +72,7 @@ def rehearse(
         real_analyzers: start each pack as its real analyzer process instead of evaluating it in process.
         answers: what provider functions answer, by token: a dictionary, or a function of the arguments.
         stack_outputs: outputs of other stacks by `organization/project/stack`, for stack references.
+        given_outputs: outputs that `up` cannot make up, by type token or URN: the provider's names to values.
         previous: what an earlier `up` left, as the state that this run starts from; without one, nothing stands.
         refreshed: whether that state was refreshed since (`pulumi refresh`), as `refresh.refreshed` makes it.
         tuned: False runs the SDK with nothing spared, to compare.
@@ -136,6 +138,7 @@ def rehearse(
             answers=answers or {},
             stack_outputs=stack_outputs or {},
             before=before,
+            given_outputs=given_outputs,
         )
         for note in config.notes:
             monitor.note("warning", note)

@@ -77,6 +77,7 @@ class Monitor:
         answers: Mapping[str, lookups.Answer],
         stack_outputs: Mapping[str, Mapping[str, Any]],
         before: state.State | None = None,
+        given_outputs: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         self._registered: list[Registration] = []
         self.diagnostics: list[Diagnostic] = []
@@ -93,7 +94,7 @@ class Monitor:
         self._stack_outputs = stack_outputs
         self._program = program
         self._by_urn: dict[str, Registration] = {}
-        self._providers = Providers(config, preview=mode == "preview")
+        self._providers = Providers(config, preview=mode == "preview", answers=given_outputs)
         self._files: dict[str, str] = {}
         self._before = before
         self._steps: dict[str, Step] = {}
@@ -236,7 +237,8 @@ class Monitor:
                     self._providers.place(registration.provider),
                     looked_up=request.id,
                 )
-                registration.outputs = {**wire.wire_from_plain(found), **inputs, "id": request.id}
+                given = {k: v for k, v in wire.wire_from_plain(found).items() if v != wire.UNKNOWN_WIRE}
+                registration.outputs = {**given, **inputs, "id": request.id}
         self._record(registration)
         return resource_pb2.ReadResourceResponse(urn=urn, properties=wire.struct_of(registration.outputs))
 
@@ -374,7 +376,10 @@ class Monitor:
         self.refusals.append(self.diagnostics[-1])
 
     def finish(self) -> None:
-        """Take away what the program no longer makes, once it has ended well."""
+        """Take away what the program no longer makes, once it has ended well; say what could not be made up."""
+        if not self._preview:
+            for registration in self.registrations():
+                self._note_unmade(registration)
         if self._before is None or self.stopped is not None or any(d.severity == "error" for d in self.diagnostics):
             return
         for step in self._before.gone():
@@ -388,6 +393,25 @@ class Monitor:
                 self._run_hooks("after", None, step)
             except Stopped:
                 return
+
+    def _note_unmade(self, registration: Registration) -> None:
+        """Say of a resource that a value of it stays unknown at `up`, and how to give it."""
+        for key, value in registration.inputs.items():
+            if not wire.contains_unknown(value):
+                continue
+            sources = [self._by_urn[u] for u in registration.property_dependencies.get(key, ()) if u in self._by_urn]
+            lacking = [
+                f"{name} of {source.type} {source.name}"
+                for source in sources
+                for name, output in sorted(source.outputs.items())
+                if wire.contains_unknown(output) and not wire.contains_unknown(source.inputs.get(name))
+            ]
+            self.note(
+                "warning",
+                f"{key} stays unknown: a rehearsal cannot make up {', '.join(lacking) or 'what it comes from'}; give "
+                "it under outputs: in a file with --answers",
+                registration.urn,
+            )
 
     def _parent_of(self, urn: str) -> str:
         registration = self._by_urn.get(urn)

@@ -21,6 +21,9 @@ from typing import Any
 import pulumi
 from pulumi import _types
 
+from .defaults import WRITTEN_BACK
+from .model import UNKNOWN
+
 DEFAULT_REGION = "us-east-1"
 DEFAULT_ACCOUNT = "123456789012"
 
@@ -185,7 +188,8 @@ def filled(
             one of those again.
 
     Returns:
-        The id and the outputs: the inputs, and for every computed property a value of its form.
+        The id and the outputs: the inputs, and for every computed property what AWS writes back, or a value of its
+        form; lists, maps and objects that nobody can make up are unknown.
     """
     revision = 1
     if instead_of is not None:
@@ -201,8 +205,9 @@ def filled(
     for key, hint in computed(token).items():
         if key in outputs:
             continue
-        value = _made(subject, key, inside_output(hint), arn, identifier)
-        if key in could_give and key not in _MADE_WHEN_LEFT_OUT and (token, key) not in _SPECIAL:
+        written = WRITTEN_BACK.get((token, key))
+        value = _made(subject, key, inside_output(hint), arn, identifier) if written is None else written(subject)
+        if written is None and key in could_give and key not in _MADE_WHEN_LEFT_OUT and (token, key) not in _SPECIAL:
             # What a program may leave out comes back empty, not invented: nobody wrote that policy.
             value = _empty(value)
         if value is not None:
@@ -213,11 +218,11 @@ def filled(
 _MADE_WHEN_LEFT_OUT = frozenset(
     {"arn", "bucket", "name", "region", "url", "vpcId", "subnetId", "availabilityZone", "ipAddress", "privateIp"}
 )
-_EMPTY: dict[type, Any] = {str: "", list: [], bool: False, int: 0}
+_EMPTY: dict[type, Any] = {str: "", bool: False, int: 0}
 
 
 def _empty(value: Any) -> Any:
-    return _EMPTY.get(type(value))
+    return _EMPTY.get(type(value), value)
 
 
 def _made(subject: _Subject, key: str, hint: Any, arn: str, identifier: str) -> Any:
@@ -227,13 +232,10 @@ def _made(subject: _Subject, key: str, hint: Any, arn: str, identifier: str) -> 
     if typing.get_origin(hint) is typing.Union:
         options = typing.get_args(hint)
         return None if type(None) in options else _made(subject, key, options[0], arn, identifier)
-    if isinstance(hint, type) and _types.is_output_type(hint):
-        return {
-            inner: _made(subject, f"{key}.{inner}", inner_hint, arn, identifier)
-            for inner, inner_hint in _raw_hints(hint).items()
-            if not _is_optional(inner_hint)
-        }
     kind = typing.get_origin(hint) or hint
+    if kind in _NOT_MADE or (isinstance(hint, type) and _types.is_output_type(hint)):
+        # How many there are, and under which keys, nobody can make up.
+        return UNKNOWN
     plain = next((make for kinds, make in _PLAIN if kind in kinds), None)
     return _text(subject, key, arn, identifier) if plain is None else plain()
 
@@ -241,9 +243,8 @@ def _made(subject: _Subject, key: str, hint: Any, arn: str, identifier: str) -> 
 _PLAIN: tuple[tuple[tuple[Any, ...], Callable[[], Any]], ...] = (
     ((bool,), bool),
     ((int, float), int),
-    ((list, Sequence), list),
-    ((dict, Mapping), dict),
 )
+_NOT_MADE = (list, Sequence, dict, Mapping)
 
 
 def _text(subject: _Subject, key: str, arn: str, identifier: str) -> str:
@@ -399,6 +400,14 @@ _ARNS: dict[str, tuple[str, tuple[str, ...]]] = {
     "aws:s3/bucketV2:BucketV2": ("s3:::{0}", ("bucket",)),
     "aws:scheduler/schedule:Schedule": ("scheduler:{region}:{account}:schedule/{group}/{0}", ("name",)),
     "aws:secretsmanager/secret:Secret": ("secretsmanager:{region}:{account}:secret:{0}-{suffix}", ("name",)),
+    "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": (
+        "ec2:{region}:{account}:security-group-rule/{id}",
+        (),
+    ),
+    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": (
+        "ec2:{region}:{account}:security-group-rule/{id}",
+        (),
+    ),
     "aws:sns/topic:Topic": ("sns:{region}:{account}:{0}", ("name",)),
     "aws:sqs/queue:Queue": ("sqs:{region}:{account}:{0}", ("name",)),
     "aws:ssm/parameter:Parameter": ("ssm:{region}:{account}:parameter/{bare}", ("name",)),
@@ -455,6 +464,8 @@ _BELOW = {
 
 
 def _arn(subject: _Subject) -> str:
+    if subject.type == "aws:sns/topicSubscription:TopicSubscription":
+        return f"{subject.inputs.get('topic')}:{_uuid(subject)}"
     if subject.type in _BELOW:
         key, above, below = _BELOW[subject.type]
         if isinstance(parent := subject.inputs.get(key), str) and above in parent:
@@ -541,6 +552,8 @@ _SPECIAL: dict[tuple[str, str], Any] = {
         f"{s.given('bucket')}.s3.{s.place.region}.{s.place.dns_suffix}"
     ),
     ("aws:sqs/queue:Queue", "url"): _queue_url,
+    ("aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule", "securityGroupRuleId"): _ec2_id,
+    ("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", "securityGroupRuleId"): _ec2_id,
 }
 
 
@@ -603,6 +616,8 @@ def looked_up(token: str, args: Mapping[str, Any], place: Place) -> dict[str, An
     identifier = str(args.get("id") or _identifier(subject, arn))
     hints = _raw_hints(cls) if (cls := _result_class(token)) is not None else {}
     made = {key: _made(subject, key, hint, arn, identifier) for key, hint in hints.items() if not _is_optional(hint)}
+    # A program that asks plainly cannot be handed an unknown list or map: it finds nothing there.
+    made = {key: value for key, value in made.items() if value is not UNKNOWN}
     known = {key: value for key, value in args.items() if value is not None}
     return {**made, "arn": arn, "id": identifier, **known}
 
@@ -655,7 +670,8 @@ def element(hint: Any) -> Any:
 def remote_outputs(token: str, name: str, urn: str, inputs: Mapping[str, Any], place: Place) -> dict[str, Any]:
     """The outputs of a component that a provider plugin would construct, for which no children are made.
 
-    Lists of ids get as many entries as there are availability zones asked for (three where it is not said).
+    What is no text and no list of ids is unknown: resources in it, and whatever is computed of them. Lists of ids
+    get as many entries as there are availability zones asked for (three where it is not said).
     """
     subject = _Subject(token, name, urn, inputs, place)
     cls = resource_class(token)
@@ -665,7 +681,7 @@ def remote_outputs(token: str, name: str, urn: str, inputs: Mapping[str, Any], p
     for key, hint in (_raw_hints(cls) if cls is not None else {}).items():
         kind = inside_output(hint)
         result[key] = _remote_value(subject, key, kind, count)
-    return {key: value for key, value in result.items() if value is not None}
+    return result
 
 
 _REMOTE_PREFIXES = {"vpc": "vpc", "subnet": "subnet", "securitygroup": "sg", "natgateway": "nat"}
@@ -678,11 +694,9 @@ def _remote_value(subject: _Subject, key: str, hint: Any, count: int) -> Any:
         return [f"{prefix or 'id'}-{subject.hex(f'{key}{i}', 17)}" for i in range(count)]
     if hint is str and lower.endswith("id"):
         return f"{prefix or 'id'}-{subject.hex(key, 17)}"
-    if typing.get_origin(hint) in (list, Sequence):
-        return []
     if hint is str:
         return _text(subject, key, _arn(subject), _ec2_id(subject))
-    return None
+    return UNKNOWN
 
 
 def forget_classes() -> None:

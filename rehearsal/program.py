@@ -66,6 +66,7 @@ def run_program(
         _runtime_left_alone(),
         _quiet_asyncio(),
         _unknown_answers(),
+        _unknown_outputs(),
         _inside(project.program, environment),
         never_stale(project.program),
         redirect_stdout(_Lines(lambda line: monitor.note("info", line))),
@@ -188,6 +189,33 @@ def _unknown_answers() -> Iterator[None]:
 
 _ANSWERS = "deserialize_properties_unwrap_secrets"
 """What the SDK reads functions' answers with."""
+
+
+@contextmanager
+def _unknown_outputs() -> Iterator[None]:
+    """Leave unknown at `up` what nobody can make up: the engine knows everything then, and the SDK counts on it."""
+    original = rpc.resolve_properties
+
+    def resolved(
+        resolvers: dict[str, Any], properties: dict[str, Any], deps: Mapping[str, Any], *rest: Any, **options: Any
+    ) -> None:
+        unknown = () if pulumi.runtime.is_dry_run() else {k for k, v in properties.items() if rpc.contains_unknowns(v)}
+        for key in unknown:
+            if key in resolvers:
+                resolvers[key](None, False, False, deps.get(key), None)  # noqa: FBT003  the SDK's own order
+        original(
+            {key: resolve for key, resolve in resolvers.items() if key not in unknown},
+            {key: value for key, value in properties.items() if key not in unknown},
+            deps,
+            *rest,
+            **options,
+        )
+
+    setattr(rpc, "resolve_properties", resolved)  # noqa: B010  not its own type
+    try:
+        yield
+    finally:
+        setattr(rpc, "resolve_properties", original)  # noqa: B010
 
 
 @contextmanager

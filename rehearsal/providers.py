@@ -18,8 +18,15 @@ if TYPE_CHECKING:
 class Providers:
     """Every provider of one run."""
 
-    def __init__(self, config: Mapping[str, str], *, preview: bool) -> None:
+    def __init__(
+        self,
+        config: Mapping[str, str],
+        *,
+        preview: bool,
+        answers: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
         self._config = config
+        self._answers = answers or {}
         self._preview = preview
         self._places: dict[str, outputs.Place] = {}
         self._default_tags: dict[str, Any] = {}
@@ -76,7 +83,7 @@ class Providers:
             instead_of=old.outputs if old is not None and step is not None and step.op == "replace" else None,
         )
         registration.id = identifier
-        result = {**wire.wire_from_plain(made), **registration.inputs}
+        result = {**wire.wire_from_plain(made), **registration.inputs, **self._answered(registration)}
         if step is not None and old is not None and step.op == "update":
             registration.id = str(old.id)
             result = state.after_update(step, registration.inputs, preview=self._preview, made=result)
@@ -97,9 +104,15 @@ class Providers:
                 wire.unwrapped(wire.plain_of(registration.inputs)),
                 self.place(registration.provider),
             )
-            registration.outputs = wire.wire_from_plain(made)
+            registration.outputs = {**wire.wire_from_plain(made), **self._answered(registration)}
         else:
             registration.outputs = dict.fromkeys(outputs.all_outputs(registration.type), wire.UNKNOWN_WIRE)
+
+    def _answered(self, registration: Registration) -> dict[str, Any]:
+        """The outputs that the user gave, by the resource's type or URN."""
+        given = {**self._answers.get(registration.type, {}), **self._answers.get(registration.urn, {})}
+        result: dict[str, Any] = wire.wire_from_plain(given)
+        return result
 
     def unknown_outputs(self, registration: Registration) -> dict[str, Any]:
         """What the engine knows of a resource before a provider made it."""

@@ -145,19 +145,89 @@ def test_an_automatic_name_is_the_same_in_name_arn_and_id(project):
     assert role.outputs["arn"].endswith(f":role/{role.id}")
 
 
-def test_what_a_program_leaves_out_is_empty_and_not_invented(project):
-    bucket = made(project, "aws.s3.Bucket('b', bucket='goods', opts=opts)")
+@pytest.mark.parametrize(
+    ("expression", "output", "value"),
+    [
+        ("aws.s3.Bucket('b', bucket='goods', opts=opts)", "policy", ""),
+        ("aws.s3.Bucket('b', bucket='goods', opts=opts)", "website", None),
+        ("aws.s3.Bucket('b', bucket='goods', opts=opts)", "requestPayer", "BucketOwner"),
+        ("aws.s3.Bucket('b', bucket='goods', opts=opts)", "versioning", {"enabled": False, "mfaDelete": False}),
+        ("aws.iam.Role('r', name='ci', assume_role_policy='{}', opts=opts)", "inlinePolicies", []),
+        ("aws.iam.Role('r', name='ci', assume_role_policy='{}', opts=opts)", "managedPolicyArns", []),
+        ("aws.ec2.SecurityGroup('s', vpc_id=vpc.id, opts=opts)", "egress", []),
+        (
+            "aws.lb.TargetGroup('t', name='blue', protocol='HTTP', port=80, opts=opts)",
+            "stickiness",
+            {"cookieDuration": 86400, "cookieName": "", "enabled": False, "type": "lb_cookie"},
+        ),
+        (
+            "aws.lb.LoadBalancer('l', subnets=['s-1'], opts=opts)",
+            "subnetMappings",
+            [{"subnetId": "s-1", "outpostId": ""}],
+        ),
+    ],
+)
+def test_what_a_program_leaves_out_is_what_aws_writes_there(project, expression, output, value):
+    assert made(project, expression).outputs.get(output) == value
 
-    assert bucket.outputs["policy"] == ""
-    assert bucket.outputs["grants"] == []
-    assert "website" not in bucket.outputs
+
+def test_a_bucket_grants_its_owner_everything(project):
+    (grant,) = made(project, "aws.s3.Bucket('b', bucket='goods', opts=opts)").outputs["grants"]
+
+    assert (grant["type"], grant["permissions"]) == ("CanonicalUser", ["FULL_CONTROL"])
+    assert re.fullmatch(r"[0-9a-f]{64}", grant["id"])
+
+
+def test_a_key_without_a_policy_has_the_default_one_of_its_account(project):
+    (statement,) = json.loads(made(project, "aws.kms.Key('k', opts=opts)").outputs["policy"])["Statement"]
+
+    assert statement["Principal"] == {"AWS": "arn:aws:iam::111111111111:root"}
+
+
+def test_nobody_makes_up_lists_maps_and_objects(project):
+    text = """api = aws.appsync.GraphQLApi('api', authentication_type='API_KEY', opts=opts)
+balancer = aws.lb.LoadBalancer('l', opts=opts)
+pulumi.export('url', api.uris['GRAPHQL'])
+pulumi.export('groups', balancer.security_groups)
+aws.sqs.Queue('q', kms_master_key_id=api.uris['GRAPHQL'], opts=opts)"""
+
+    project.program(PROVIDER + "    " + text.replace("\n", "\n    "))
+    run = project.rehearse("up")
+
+    assert not run.errors
+    assert run.exports == {"url": UNKNOWN, "groups": UNKNOWN}
+    assert run.one(name="api").outputs["uris"] is UNKNOWN
+    (said,) = [d for d in run.diagnostics if d.severity == "warning"]
+    assert said.urn == run.one(name="q").urn
+    assert said.message == (
+        "kmsMasterKeyId stays unknown: a rehearsal cannot make up uris of aws:appsync/graphQLApi:GraphQLApi api; give it "
+        "under outputs: in a file with --answers"
+    )
+
+
+@pytest.mark.parametrize(
+    "by", ["aws:appsync/graphQLApi:GraphQLApi", "urn:pulumi:dev::shop::aws:appsync/graphQLApi:GraphQLApi::api"]
+)
+def test_what_nobody_makes_up_can_be_given(project, by):
+    text = """api = aws.appsync.GraphQLApi('api', authentication_type='API_KEY', opts=opts)
+pulumi.export('url', api.uris['GRAPHQL'])"""
+
+    assert exports(project, text, "up", given_outputs={by: {"uris": {"GRAPHQL": "https://x"}}}) == {"url": "https://x"}
+
+
+def test_what_a_plugin_makes_in_a_component_stays_unknown(project):
+    text = """import pulumi_awsx as awsx
+balancer = awsx.lb.ApplicationLoadBalancer('lb')
+pulumi.export('host', balancer.load_balancer.dns_name)"""
+
+    assert exports(project, text, "up") == {"host": UNKNOWN}
 
 
 def test_nothing_is_unknown_at_up_and_values_are_the_same_in_every_run(project):
     project.program(
         PROVIDER
         + """
-    lb = aws.lb.LoadBalancer("l", opts=opts)
+    lb = aws.lb.LoadBalancer("l", subnets=["subnet-1"], security_groups=["sg-1"], opts=opts)
     group = aws.lb.TargetGroup("g", vpc_id=vpc.id, opts=opts)
     aws.lb.Listener("h", load_balancer_arn=lb.arn, port=80, opts=opts,
                     default_actions=[{"type": "forward", "target_group_arn": group.arn}])
