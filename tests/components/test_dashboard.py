@@ -30,8 +30,12 @@ def test_traffic_is_shown_by_colour(stack):
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_its_alarms_are_those_that_exist(stack):
-    arns = {a.outputs["arn"] for a in rehearsed(stack, "up").all("aws:cloudwatch/metricAlarm:MetricAlarm")}
+def test_its_alarms_are_those_by_which_a_release_rolls_back(stack):
+    run = rehearsed(stack, "up")
+    group = named(run, "aws:codedeploy/deploymentGroup:DeploymentGroup", f"{stack}-api", key="deploymentGroupName")
+    watched = group.inputs["alarmConfiguration"]["alarms"]
+    alarms = run.all("aws:cloudwatch/metricAlarm:MetricAlarm")
+    arns = {a.outputs["arn"] for a in alarms if a.inputs["name"] in watched}
 
     [shown] = [w["properties"]["alarms"] for w in body(stack, "api") if w["type"] == "alarm"]
 
