@@ -25,6 +25,7 @@ from components.smoke_test import SmokeTest, SmokeTestArgs
 from components.template import Template, TemplateArgs
 from components.topics import Topics, TopicsArgs
 from components.trigger import Trail, TrailArgs, Trigger, TriggerArgs
+from components.watch import Watch, WatchArgs
 
 stack = settings.load(settings.stack_config())
 names = stack.names
@@ -51,6 +52,14 @@ if stack.trigger == "cloudtrail" and stack.trail == "create":
     Trail("trail", TrailArgs(names=names), here)
 oidc = OidcProviders("oidc", OidcProvidersArgs(names=names, ci=stack.ci), here)
 topics = Topics("topics", TopicsArgs.of(stack), here)
+guarded = tuple(s.name for s in stack.services if s.strategy == "blue-green")
+told = stack.notifications
+rules = [
+    *(names.service(s.name).rule for s in stack.services),
+    *(names.guard_rule(tells) for tells in ("deployments", "sweep") if guarded),
+    *(names.notifier_rule(tells) for tells in ("pipelines", "deployments") if told.slack or told.chatwork),
+]
+watch = Watch("watch", WatchArgs(names=names, rules=rules, topic=topics.alarms.arn), here)
 network = Network("network", NetworkArgs(names=names, settings=stack.network), here)
 cluster = Cluster("cluster", ClusterArgs(names=names), here)
 
@@ -81,7 +90,9 @@ for service in stack.services:
     deploy: Deployment | Rolling
     hooks = template.own_hooks(service)
     if service.strategy == "blue-green" and balancer is not None and alarms is not None:
-        SmokeTest(name, SmokeTestArgs(stack=stack, service=service, network=network, balancer=balancer), here)
+        SmokeTest(
+            name, SmokeTestArgs(stack=stack, service=service, network=network, balancer=balancer, watch=watch), here
+        )
         hooks |= {"AfterAllowTestTraffic": own.function_arn("smoke")}
         shift = DeploymentArgs(
             names=own,
@@ -94,13 +105,13 @@ for service in stack.services:
         )
         deploy = Deployment(name, shift, here)
     else:
-        deploy = Rolling(name, RollingArgs(stack=stack, service=service), here)
+        deploy = Rolling(name, RollingArgs(stack=stack, service=service, watch=watch), here)
     Template(name, TemplateArgs(names=own, bucket=templates, files=template.files(stack, service, hooks)), here)
-    gate = ReleaseGate(name, ReleaseGateArgs(stack=stack, service=service), here)
+    gate = ReleaseGate(name, ReleaseGateArgs(stack=stack, service=service, watch=watch), here)
     ready = [*handoff.ready, *artifacts.ready, gate, deploy]
     way = PipelineArgs(stack=stack, service=service, approvals=topics.approvals, ready=ready)
     pipelines[name] = Pipeline(name, way, here)
-    Trigger(name, TriggerArgs(names=own, trigger=stack.trigger, pipeline=pipelines[name].pipeline), here)
+    Trigger(name, TriggerArgs(names=own, trigger=stack.trigger, pipeline=pipelines[name].pipeline, watch=watch), here)
 
     pulumi.export(
         name,
@@ -116,14 +127,14 @@ for service in stack.services:
     )
 
 # While traffic shifts nothing scales, and people are told.
-guarded = tuple(s.name for s in stack.services if s.strategy == "blue-green")
+days = stack.log_retention_days
 if guarded:
-    guard_args = ScalingGuardArgs(
-        names=names, services=guarded, topic=topics.alarms.arn, log_retention_days=stack.log_retention_days
+    guard = ScalingGuardArgs(
+        names=names, services=guarded, topic=topics.alarms.arn, log_retention_days=days, watch=watch
     )
-    ScalingGuard("scaling-guard", guard_args, here)
-told = stack.notifications
+    ScalingGuard("scaling-guard", guard, here)
 if told.slack or told.chatwork:
-    Notifier("notify", NotifierArgs(names=names, notifications=told, log_retention_days=stack.log_retention_days), here)
+    notifier = NotifierArgs(names=names, notifications=told, log_retention_days=days, watch=watch)
+    Notifier("notify", notifier, here)
 if told.chatbot is not None:
     Chatbot("chatbot", ChatbotArgs(names=names, chatbot=told.chatbot, pipelines=pipelines, alarms=topics.alarms), here)

@@ -9,6 +9,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.naming import Names
+from components.watch import Watch
 
 
 def feed(
@@ -18,6 +19,7 @@ def feed(
     rule: str,
     description: str,
     function: aws.lambda_.Function,
+    watch: Watch,
     pattern: dict[str, Any] | None = None,
     schedule: str | None = None,
     opts: pulumi.ResourceOptions,
@@ -46,6 +48,8 @@ def feed(
         rule=out.name,
         target_id="function",
         arn=function.arn,
-        opts=pulumi.ResourceOptions(parent=out, depends_on=[permission]),
+        dead_letter_config={"arn": watch.queue.arn},
+        opts=pulumi.ResourceOptions(parent=out, depends_on=[permission, *watch.ready]),
     )
+    watch.rule(name, rule, below)
     return out

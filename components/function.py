@@ -12,6 +12,7 @@ import pulumi_aws as aws
 
 from components import iam
 from components.naming import Names
+from components.watch import Watch, leave_what_failed
 
 _SOURCE = Path("functions")
 _MAX_EVENT_AGE_SECONDS = 900  # an event that comes later would act on a release that is long over
@@ -41,6 +42,7 @@ class FunctionArgs:
         environment: variables.
         timeout_seconds: at most 900.
         log_retention_days: days that its logs are kept.
+        watch: keeps what it fails at and tells people.
         service: the service it belongs to, if to one.
         subnets: private subnets, if it has to reach something in the VPC; then security_groups too.
         security_groups: its security groups.
@@ -54,6 +56,7 @@ class FunctionArgs:
     environment: dict[str, pulumi.Input[str]] = field(default_factory=dict)
     timeout_seconds: int = 60
     log_retention_days: int
+    watch: Watch
     service: str | None = None
     subnets: pulumi.Input[Sequence[str]] | None = None
     security_groups: tuple[pulumi.Input[str], ...] = ()
@@ -73,6 +76,7 @@ class Function(pulumi.ComponentResource):
                 actions=("logs:CreateLogStream", "logs:PutLogEvents"),
                 resources=(args.names.arn("logs", f"log-group:{group}:*"),),
             ),
+            leave_what_failed(args.names),
             *args.statements,
         )
         if args.subnets is not None:
@@ -102,6 +106,9 @@ class Function(pulumi.ComponentResource):
             vpc_config={"subnet_ids": args.subnets, "security_group_ids": list(args.security_groups)}
             if args.subnets is not None
             else None,
+            # A group of a function in a VPC cannot go before Lambda has given its interfaces back, which takes longer
+            # than the provider waits (Terraform's aws_lambda_function, "replace_security_groups_on_destroy").
+            replace_security_groups_on_destroy=True if args.subnets is not None else None,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[logs, *role.ready]),
         )
         aws.lambda_.FunctionEventInvokeConfig(
@@ -109,8 +116,10 @@ class Function(pulumi.ComponentResource):
             function_name=self.function.name,
             maximum_event_age_in_seconds=_MAX_EVENT_AGE_SECONDS,
             maximum_retry_attempts=2,
-            opts=pulumi.ResourceOptions(parent=self.function),
+            destination_config={"on_failure": {"destination": args.watch.queue.arn}},
+            opts=pulumi.ResourceOptions(parent=self.function, depends_on=args.watch.ready),
         )
+        args.watch.function(name, args.function, child)
         self.register_outputs({"functionArn": self.function.arn})
 
 

@@ -97,6 +97,19 @@ class Names:
         return f"{self.environment}-notify"
 
     @property
+    def dead_letters(self) -> str:
+        """SQS queue of what functions and rules gave up."""
+        return f"{self.environment}-dead-letters"
+
+    def guard_rule(self, tells: str) -> str:
+        """EventBridge rule that tells the scaling guard of `deployments`, or that time has passed (`sweep`)."""
+        return f"{self.environment}-{tells}-guard"
+
+    def notifier_rule(self, tells: str) -> str:
+        """EventBridge rule that tells the notifier of `pipelines` or `deployments`."""
+        return f"{self.environment}-{tells}-notify"
+
+    @property
     def releases_topic(self) -> str:
         """SNS topic from which AWS Chatbot learns of releases."""
         return f"{self.environment}-releases"

@@ -14,6 +14,7 @@ from components.event_source import feed
 from components.function import Function, FunctionArgs
 from components.naming import Names
 from components.pipeline import Pipeline
+from components.watch import Watch
 
 _TIMEOUT_SECONDS = 60
 
@@ -25,6 +26,7 @@ class NotifierArgs:
     names: Names
     notifications: settings.Notifications
     log_retention_days: int
+    watch: Watch
 
 
 class Notifier(pulumi.ComponentResource):
@@ -44,15 +46,17 @@ class Notifier(pulumi.ComponentResource):
                 environment={"NOTIFY_CHANNELS": json.dumps(channels(args.notifications))},
                 timeout_seconds=_TIMEOUT_SECONDS,
                 log_retention_days=args.log_retention_days,
+                watch=args.watch,
             ),
             child,
         ).function
         feed(
             f"{name}-pipelines",
             names=names,
-            rule=f"{names.environment}-pipelines-notify",
+            rule=names.notifier_rule("pipelines"),
             description="Releases begin, wait for approval, end",
             function=self.function,
+            watch=args.watch,
             pattern={
                 "source": ["aws.codepipeline"],
                 "detail-type": [
@@ -66,9 +70,10 @@ class Notifier(pulumi.ComponentResource):
         feed(
             f"{name}-deployments",
             names=names,
-            rule=f"{names.environment}-deployments-notify",
+            rule=names.notifier_rule("deployments"),
             description="Deployments fail, stop, roll back",
             function=self.function,
+            watch=args.watch,
             pattern={
                 "source": ["aws.codedeploy"],
                 "detail-type": ["CodeDeploy Deployment State-change Notification"],

@@ -10,6 +10,7 @@ from components import iam, settings
 from components.function import Function, FunctionArgs
 from components.naming import ServiceNames
 from components.template import log_retention_of
+from components.watch import Watch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +19,7 @@ class ReleaseGateArgs:
 
     stack: settings.Settings
     service: settings.Service
+    watch: Watch
 
 
 class ReleaseGate(pulumi.ComponentResource):
@@ -36,6 +38,7 @@ class ReleaseGate(pulumi.ComponentResource):
                 statements=gate_statements(names, args.service.container_names),
                 timeout_seconds=120,
                 log_retention_days=log_retention_of(args.stack, args.service),
+                watch=args.watch,
                 service=names.service,
             ),
             pulumi.ResourceOptions(parent=self),

@@ -11,6 +11,7 @@ from components.function import Function, FunctionArgs
 from components.pipeline import register_statements
 from components.release_gate import answer_the_pipeline
 from components.template import log_retention_of
+from components.watch import Watch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +20,7 @@ class RollingArgs:
 
     stack: settings.Settings
     service: settings.Service
+    watch: Watch
 
 
 class Rolling(pulumi.ComponentResource):
@@ -58,6 +60,7 @@ class Rolling(pulumi.ComponentResource):
                     answer_the_pipeline(),
                 ),
                 log_retention_days=log_retention_of(args.stack, args.service),
+                watch=args.watch,
                 service=names.service,
             ),
             pulumi.ResourceOptions(parent=self),

@@ -12,6 +12,7 @@ from components import iam
 from components.event_source import feed
 from components.function import Function, FunctionArgs
 from components.naming import Names
+from components.watch import Watch
 
 #: What the function counts in every sweep: namespace and name.
 METRIC = ("ecs-release", "SuspendedWithoutDeployment")
@@ -27,12 +28,14 @@ class ScalingGuardArgs:
         services: the names of the blue/green services.
         topic: of the alarms.
         log_retention_days: days that its logs are kept.
+        watch: keeps what it fails at and tells people.
     """
 
     names: Names
     services: tuple[str, ...]
     topic: pulumi.Input[str]
     log_retention_days: int
+    watch: Watch
 
 
 class ScalingGuard(pulumi.ComponentResource):
@@ -58,15 +61,17 @@ class ScalingGuard(pulumi.ComponentResource):
                     "GUARDED_SERVICES": json.dumps(guarded(names, args.services)),
                 },
                 log_retention_days=args.log_retention_days,
+                watch=args.watch,
             ),
             child,
         ).function
         feed(
             f"{name}-deployments",
             names=names,
-            rule=f"{names.environment}-deployments-guard",
+            rule=names.guard_rule("deployments"),
             description="Deployments begin and end",
             function=self.function,
+            watch=args.watch,
             pattern={
                 "source": ["aws.codedeploy"],
                 "detail-type": ["CodeDeploy Deployment State-change Notification"],
@@ -77,9 +82,10 @@ class ScalingGuard(pulumi.ComponentResource):
         feed(
             f"{name}-sweep",
             names=names,
-            rule=f"{names.environment}-sweep-guard",
+            rule=names.guard_rule("sweep"),
             description="Restores what a lost event left suspended",
             function=self.function,
+            watch=args.watch,
             schedule=_SWEEP,
             opts=child,
         )

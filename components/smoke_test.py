@@ -13,6 +13,7 @@ from components.function import Function, FunctionArgs
 from components.load_balancer import LoadBalancer
 from components.network import Network
 from components.template import log_retention_of
+from components.watch import Watch
 
 _RESERVE_SECONDS = 30  # kept of the function's time to answer CodeDeploy in
 
@@ -25,6 +26,7 @@ class SmokeTestArgs:
     service: settings.Service
     network: Network
     balancer: LoadBalancer
+    watch: Watch
 
 
 class SmokeTest(pulumi.ComponentResource):
@@ -88,6 +90,7 @@ class SmokeTest(pulumi.ComponentResource):
                 environment=environment,
                 timeout_seconds=test.seconds + _RESERVE_SECONDS,
                 log_retention_days=log_retention_of(args.stack, args.service),
+                watch=args.watch,
                 service=names.service,
                 subnets=args.network.private_subnet_ids,
                 security_groups=(group.id,),

@@ -12,6 +12,7 @@ import pulumi_aws as aws
 from components import iam
 from components.bucket import PrivateBucket, PrivateBucketArgs
 from components.naming import Names, ServiceNames
+from components.watch import Watch
 
 _LOG_DAYS = 90
 _WRITES = ["PutObject", "CompleteMultipartUpload", "CopyObject"]
@@ -125,6 +126,7 @@ class TriggerArgs:
     names: ServiceNames
     trigger: Literal["cloudtrail", "s3-events"]
     pipeline: aws.codepipeline.Pipeline
+    watch: Watch
 
 
 class Trigger(pulumi.ComponentResource):
@@ -169,8 +171,10 @@ class Trigger(pulumi.ComponentResource):
             arn=args.pipeline.arn,
             role_arn=role.arn,
             input_transformer=version_pin() if args.trigger == "s3-events" else None,
-            opts=pulumi.ResourceOptions(parent=self.rule, depends_on=role.ready),
+            dead_letter_config={"arn": args.watch.queue.arn},
+            opts=pulumi.ResourceOptions(parent=self.rule, depends_on=[*role.ready, *args.watch.ready]),
         )
+        args.watch.rule(f"{name}-handoff", names.rule, pulumi.ResourceOptions(parent=self.rule))
         self.register_outputs({"rule": self.rule.name})
 
 

@@ -174,6 +174,7 @@ NO_NAME_OF_ITS_OWN = {
     "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": ("bucket",),
     "aws:s3/bucketVersioning:BucketVersioning": ("bucket",),
     "aws:sns/topicPolicy:TopicPolicy": ("arn",),
+    "aws:sqs/queuePolicy:QueuePolicy": ("queueUrl",),
     "aws:sns/topicSubscription:TopicSubscription": ("topic", "protocol", "endpoint"),
     "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": (
         "securityGroupId", "ipProtocol", "fromPort", "toPort", "cidrIpv4", "referencedSecurityGroupId",

@@ -45,6 +45,7 @@ _TWO_FORMS: Final = (
     "IAM sees a secret's ARN with its six characters or without them, by how it was asked for; both are named, so that "
     "neither way is refused"
 )
+_GIVEN_UP: Final = "Lambda itself sends by it what the function failed at, after its retries; a rehearsal does not wait"
 _LAMBDA_TIDIES: Final = "Lambda itself calls it when it changes or removes the function's network interfaces"
 
 REASONS: Final = (
@@ -78,6 +79,10 @@ REASONS: Final = (
     Reason(role="function/smoke", sid="StandInTheVpc", action="ec2:AssignPrivateIpAddresses", why=_LAMBDA_TIDIES),
     Reason(role="function/smoke", sid="StandInTheVpc", action="ec2:DeleteNetworkInterface", why=_LAMBDA_TIDIES),
     Reason(role="function/smoke", sid="StandInTheVpc", action="ec2:UnassignPrivateIpAddresses", why=_LAMBDA_TIDIES),
+    *(
+        Reason(role=f"function/{label}", sid="LeaveWhatItFailedAt", why=_GIVEN_UP)
+        for label in ("deploy", "gate", "notify", "scaling-guard", "smoke")
+    ),
 )
 
 

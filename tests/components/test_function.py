@@ -8,6 +8,7 @@ import botocore.session
 import pytest
 from botocore import xform_name
 
+from authorization.callers import CALLERS
 from tests.rehearsed import ACCOUNTS, REGION, ROOT, STACKS, actions, depends_on, granted, named, rehearsed, trust
 
 FUNCTION, LOGS = "aws:lambda/function:Function", "aws:cloudwatch/logGroup:LogGroup"
@@ -78,7 +79,8 @@ def calls_of(module):
     }
 
 
-# Allowed beside what the code itself calls: its logs, its place in the VPC, and what an API asks for besides.
+# Allowed beside what the code itself calls: its logs, its place in the VPC, where what it failed at is left, and what an
+# API asks for besides.
 BESIDES = {
     "logs:CreateLogStream",
     "logs:PutLogEvents",
@@ -90,14 +92,16 @@ BESIDES = {
     "ec2:UnassignPrivateIpAddresses",
     "ecs:TagResource",
     "iam:PassRole",
+    "sqs:SendMessage",
 }
 
 
 @EVERY_FUNCTION
 def test_a_role_allows_exactly_what_the_code_calls(function):
     called = calls_of(HANDLERS[function])
+    asked = {need.action for row in CALLERS if row.call in called for need in row.needs}
 
-    allowed = actions(granted(rehearsed("prod"), function)) - BESIDES
+    allowed = actions(granted(rehearsed("prod"), function)) - (BESIDES | asked - called)
 
     assert called
     assert allowed == called

@@ -66,6 +66,7 @@ def test_it_can_approve_start_and_stop_nothing():
     assert not {a for a in allowed if not a.split(":")[1].startswith(("Get", "List"))} - {
         "logs:CreateLogStream",
         "logs:PutLogEvents",
+        "sqs:SendMessage",
     }
 
 

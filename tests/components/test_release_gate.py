@@ -31,6 +31,7 @@ def test_it_changes_nothing_but_its_job_s_result(service):
         "codepipeline:PutJobFailureResult",
         "logs:CreateLogStream",
         "logs:PutLogEvents",
+        "sqs:SendMessage",
     }
 
 

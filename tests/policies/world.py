@@ -360,6 +360,14 @@ def things() -> dict[str, Thing]:
             ),
         ),
         Thing(
+            type="aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig",
+            name="gate-given-up",
+            inputs={
+                "functionName": "shop-gate",
+                "destinationConfig": {"onFailure": {"destination": arn("sqs", "live-dead-letters")}},
+            },
+        ),
+        Thing(
             type="aws:lambda/function:Function",
             name="gate-function",
             inputs={"name": "shop-gate", "role": role_arn("shop-gate")},

@@ -385,6 +385,7 @@ def _for_function(identity: Identity, inventory: Inventory) -> Iterator[Permissi
         yield _write_logs(group if isinstance(group, str) else f"/aws/lambda/{name}", role)
         if any(v.get("subnetIds") for v in function.objects("vpcConfig")):
             yield IN_A_VPC
+        yield from _on_failure(function, inventory)
         yield from told.permissions(function, name, identity, inventory)
         where = inventory.functions_in_pipelines.get(name)
         if where is None:
@@ -410,6 +411,28 @@ def _for_function(identity: Identity, inventory: Inventory) -> Iterator[Permissi
                 ),
                 resources=tuple(lookups.repositories(inventory, identity.service)),
             )
+
+
+#: What Lambda does by the function's role with an event that it gave up, by the kind of the destination.
+_LEAVES: Final = {"sqs": "sqs:sendmessage", "sns": "sns:publish", "lambda": "lambda:invokefunction"}
+
+
+def _on_failure(function: Resource, inventory: Inventory) -> Iterator[Permission]:
+    """Leaving an event that it failed at where its configuration says.
+
+    Source: Lambda developer guide, "Capturing records of Lambda asynchronous invocations".
+    """
+    for configuration in lookups.invoke_configurations(inventory, function):
+        arns = [arn for arn in _every_text(configuration.props.get("destinationConfig")) if arn.startswith("arn:")]
+        arns += [
+            queue.arn("sqs", queue.text("name"))
+            for queue in configuration.refers.get("destinationConfig", ())
+            if queue.kind == "sqs.Queue" and queue.text("name")
+        ]
+        for arn in arns:
+            action = _LEAVES.get(arn.split(":")[2])
+            if action is not None:
+                yield Permission(actions=(action,), resources=(arn,))
 
 
 # ---------------------------------------------------------------- rules and trails

@@ -133,6 +133,19 @@ def functions(inventory: Inventory, service: str) -> list[Resource]:
     return _looked_up(inventory, "functions", service, lambda i: _by_role(i, "lambda.Function", "role"))
 
 
+def invoke_configurations(inventory: Inventory, function: Resource) -> list[Resource]:
+    """How the function's asynchronous invocations are tried again and given up."""
+
+    def pairs(inventory: Inventory) -> Iterator[tuple[str, Resource]]:
+        for configuration in inventory.of("lambda.FunctionEventInvokeConfig"):
+            named = {configuration.text("functionName").rsplit(":", 1)[-1]}
+            named |= {f.text("name") or f.name for f in configuration.refers.get("functionName", ())}
+            for name in named - {""}:
+                yield name, configuration
+
+    return _looked_up(inventory, "invoke configurations", function.text("name") or function.name, pairs)
+
+
 def groups(inventory: Inventory, service: str) -> list[Resource]:
     """The deployment groups whose role belongs to the service."""
     kind = "codedeploy.DeploymentGroup"

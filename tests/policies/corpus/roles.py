@@ -152,6 +152,7 @@ def _others() -> Iterator[Case]:
     invoke = allow("lambda:InvokeFunction", arn("lambda", "function:shop-gate"))
     assume = allow("sts:AssumeRole", role_arn("shop-source"))
     start = allow("codepipeline:StartPipelineExecution", arn("codepipeline", "shop"))
+    leaves = allow("sqs:SendMessage", arn("sqs", "live-dead-letters"))
     answer = allow("codepipeline:PutJobSuccessResult", "*")
     log = allow(["logs:CreateLogStream", "logs:PutLogEvents"], arn("logs", "log-group:/ecs/live/shop:*"))
     sets = allow("ecs:CreateTaskSet", arn("ecs", "task-set/live/shop/*"))
@@ -178,6 +179,9 @@ def _others() -> Iterator[Case]:
             ("deletes images", allow("ecr:BatchDeleteImage", world.REPOSITORIES), answer),
             ("reads another service's images", allow("ecr:BatchGetImage", arn("ecr", "repository/live/other/web")), answer),
             ("approves", allow("codepipeline:PutApprovalResult", "*"), answer),
+            ("sends to another queue", allow("sqs:SendMessage", arn("sqs", "live-orders")), leaves),
+            ("sends to every queue", allow("sqs:SendMessage", arn("sqs", "*")), leaves),
+            ("reads what it left", allow("sqs:ReceiveMessage", arn("sqs", "live-dead-letters")), leaves),
         ],
         "execution": [
             ("reads another parameter", allow("ssm:GetParameters", arn("ssm", "parameter/live/other/database")), log),
