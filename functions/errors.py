@@ -60,6 +60,9 @@ class Refusal(Exception):  # noqa: N818  (nothing went wrong: somebody is told n
         self.kind = kind
 
 
+_READS = frozenset({"GetObject", "HeadObject"})
+
+
 def of_aws(error: Exception) -> Refusal | None:
     """Turn a botocore error into a Refusal; None when `error` is of another family.
 
@@ -75,7 +78,12 @@ def of_aws(error: Exception) -> Refusal | None:
         if code in AWS_CREDENTIALS:
             return Refusal(f"AWS did not accept the credentials for {call} ({code}); retry the stage.", PERMISSION)
         if code in AWS_DENIED:
-            return Refusal(f"AWS denied {call} ({code}): {said}; the function's role must allow it.", PERMISSION)
+            # To whoever may not list the bucket S3 says of a missing object that it is denied (Amazon S3 API reference,
+            # "GetObject").
+            missing = "the object is missing and to be released again, or " if call in _READS else ""
+            return Refusal(
+                f"AWS denied {call} ({code}): {said}; {missing}the function's role must allow it.", PERMISSION
+            )
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         if code in AWS_BUSY or status >= 500:  # noqa: PLR2004
             return Refusal(f"AWS could not answer {call} now ({code}); retry the stage.", UNAVAILABLE)
