@@ -29,8 +29,8 @@ _MIN_SUBNETS = 2
 class CreateNetwork(Part):
     """A VPC that this stack makes (awsx): public subnets for the load balancers, private ones for the tasks."""
 
-    cidr: Annotated[Cidr, text(r".*/(1[6-9]|2[0-8])", "an IPv4 range from /16 to /28")] = "10.0.0.0/16"
-    """Address range of the VPC."""
+    cidr: Annotated[Cidr, text(r".*/(1[6-9]|2[0-4])", "an IPv4 range from /16 to /24")] = "10.0.0.0/16"
+    """Address range of the VPC; of less than a /24 its subnets would be too small for a load balancer."""
     zones: int = Field(default=2, ge=2, le=4)
     """Availability zones, each with a public and a private subnet."""
     egress: Literal["nat", "single-nat", "endpoints"] = "single-nat"

@@ -124,8 +124,11 @@ WRONG = {
         "loadBalancer.certificateArn: found", "a certificate of 222222222222 in ap-northeast-1",
     ),
     "another stack's trail": (("trail",), "dev-ecs-release", 'ecs-release:trail: found "dev-ecs-release"', "alone"),
+    "a network too small for its subnets": (
+        ("network",), {"create": {"cidr": "10.0.0.0/28"}}, "network.create.cidr: found", "from /16 to /24",
+    ),
     "a network larger than AWS makes": (
-        ("network",), {"create": {"cidr": "10.0.0.0/8"}}, "network.create.cidr: found", "from /16 to /28",
+        ("network",), {"create": {"cidr": "10.0.0.0/8"}}, "network.create.cidr: found", "from /16 to /24",
     ),
     "a hook in another region": (
         (*API, "hooks"), {"beforeInstall": "arn:aws:lambda:us-east-1:222222222222:function:migrate"},
