@@ -3,7 +3,7 @@
 import pulumi
 import pulumi_aws as aws
 
-from components import settings, template
+from components import outputs, settings, template
 from components.alarms import Alarms, AlarmsArgs
 from components.bucket import PrivateBucket, PrivateBucketArgs
 from components.ci_identity import CiIdentity, CiIdentityArgs, OidcProviders, OidcProvidersArgs
@@ -27,7 +27,7 @@ from components.topics import Topics, TopicsArgs
 from components.trigger import Trail, TrailArgs, Trigger, TriggerArgs
 from components.watch import Watch, WatchArgs
 
-stack = settings.load(settings.stack_config())
+stack = settings.of_stack()
 names = stack.names
 needs = Needs("needs", NeedsArgs(stack=stack))
 provider = aws.Provider(
@@ -138,3 +138,5 @@ if told.slack or told.chatwork:
     Notifier("notify", notifier, here)
 if told.chatbot is not None:
     Chatbot("chatbot", ChatbotArgs(names=names, chatbot=told.chatbot, pipelines=pipelines, alarms=topics.alarms), here)
+
+pulumi.run(outputs.settled)

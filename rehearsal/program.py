@@ -99,7 +99,8 @@ def _note_failure(monitor: Monitor, problem: BaseException, program: Path) -> No
         monitor.note("error", str(broken))
         return
     if isinstance(problem, SystemExit):
-        if problem.code not in (None, 0):
+        told = problem.code == _ALREADY_TOLD and any(d.severity == "error" for d in monitor.diagnostics)
+        if problem.code not in (None, 0) and not told:
             monitor.note("error", f"the program ended itself with exit code {problem.code}")
         return
     if isinstance(problem, pulumi.RunError):
@@ -119,6 +120,8 @@ def _note_failure(monitor: Monitor, problem: BaseException, program: Path) -> No
     )
 
 
+_ALREADY_TOLD = 32
+"""The status of a program that has told what is wrong; of any other the engine says that it was not zero."""
 _NOTHING_TO_GET = "get can only be used with classes decorated with"
 """What generated code says of the nothing that the SDK makes of an unknown argument."""
 

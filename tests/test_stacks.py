@@ -239,6 +239,43 @@ def test_several_broken_settings_are_all_listed_by_the_command(project):
     assert "Traceback" not in ran.stdout + ran.stderr
 
 
+def test_a_copied_file_that_bears_the_other_stacks_environment_is_refused(project):
+    shutil.copy(project / "Pulumi.dev.yaml", project / "Pulumi.dev1.yaml")
+
+    [error] = rehearse(project, "dev1", packs=[]).errors
+
+    assert error.message.startswith(
+        'ecs-release:environment: found "dev" in stack dev1; allowed: dev1',
+        len("1 setting is wrong; nothing was changed: "),
+    )
+
+
+def test_a_stack_may_be_called_otherwise_on_purpose_but_not_by_copying(project):
+    replace(
+        project / "Pulumi.dev.yaml",
+        "  ecs-release:environment: dev\n",
+        "  ecs-release:environment: dev\n  ecs-release:stackName: acme-dev\n",
+    )
+    for stack in ("acme-dev", "acme-dev2"):
+        shutil.copy(project / "Pulumi.dev.yaml", project / f"Pulumi.{stack}.yaml")
+
+    assert rehearse(project, "acme-dev", packs=[]).ok
+    [error] = rehearse(project, "acme-dev2", packs=[]).errors
+    assert 'ecs-release:stackName: found "acme-dev"; allowed: acme-dev2' in error.message
+
+
+def test_an_encrypted_setting_is_refused_with_the_way_to_keep_it(project):
+    replace(project / "Pulumi.prod.yaml", "{LOG_LEVEL: warning, ", "{LOG_LEVEL: warning, TOKEN: {secure: v1:abc}, ")
+
+    run = rehearse(project, "prod", packs=[], secrets={"services[0].containers[1].environment.TOKEN": "sup3r-value-91"})
+
+    [error] = run.errors
+    assert "ecs-release:services: found an encrypted value; allowed: plain ones" in error.message
+    assert "name it under secrets: of its container" in error.message
+    assert "sup3r" not in repr(run)
+    assert len(run.resources) == 1
+
+
 def test_a_stack_without_a_file_is_a_mistake_of_usage(project):
     ran = preview(project, "qa")
 

@@ -24,7 +24,7 @@ from components.settings.environment import (
     Notifications,
     Secret,
 )
-from components.settings.loading import SettingsError, load, stack_config
+from components.settings.loading import SettingsError, load, of_stack, stack_config
 from components.settings.service import (
     Container,
     Hooks,
@@ -63,5 +63,6 @@ __all__ = [
     "SettingsError",
     "SmokeCheck",
     "load",
+    "of_stack",
     "stack_config",
 ]

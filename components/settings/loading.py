@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import pulumi
 from pydantic import ValidationError
@@ -22,35 +23,83 @@ class SettingsError(pulumi.RunError):
 
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
-        head = "1 setting is wrong" if len(problems) == 1 else f"{len(problems)} settings are wrong"
-        super().__init__("\n".join([f"{head}; nothing was changed:", *(f"  {p}" for p in problems)]))
+        if len(problems) == 1:
+            super().__init__(f"1 setting is wrong; nothing was changed: {problems[0]}")
+        else:
+            head = f"{len(problems)} settings are wrong; nothing was changed:"
+            super().__init__("\n".join([head, *(f"  {p}" for p in problems)]))
 
 
+_ALREADY_TOLD: Final = 32
+"""With this status a program has said what is wrong, and the engine adds nothing: `pulumi-language-python-exec`."""
 _NO_ACCOUNT = "0" * 12
 
 
+def of_stack() -> Settings:
+    """The settings of the stack that the program runs for; wrong ones are told, and end the program."""
+    try:
+        return load(stack_config(), stack=pulumi.get_stack())
+    except SettingsError as problem:
+        pulumi.log.error(str(problem))
+        sys.exit(_ALREADY_TOLD)
+
+
 def stack_config() -> dict[str, str]:
-    """The stack's own config as Pulumi passes it on, keys without the project's name."""
+    """The stack's own config as Pulumi passes it on, keys without the project's name.
+
+    Raises:
+        SettingsError: a value is encrypted. Every setting ends in plain in documents that AWS stores and shows, and in
+            the state, so a secret would no longer be one.
+    """
     prefix = f"{pulumi.get_project()}:"
-    return {k.removeprefix(prefix): v for k, v in pulumi.runtime.config.CONFIG.get().items() if k.startswith(prefix)}
+    config = {k: v for k, v in pulumi.runtime.config.CONFIG.get().items() if k.startswith(prefix)}
+    if secret := sorted(key for key in config if pulumi.runtime.is_config_secret(key)):
+        raise SettingsError(
+            [
+                f"{key}: found an encrypted value; allowed: plain ones, for settings stand in plain in documents that "
+                "AWS shows; keep the value in SSM or Secrets Manager and name it under secrets: of its container."
+                for key in secret
+            ]
+        )
+    return {key.removeprefix(prefix): value for key, value in config.items()}
 
 
-def load(values: Mapping[str, object]) -> Settings:
+def load(values: Mapping[str, object], stack: str | None = None) -> Settings:
     """The validated settings of a stack.
 
     Args:
         values: config keys without the project's name, to values as YAML has them, or as Pulumi passes them on: text,
             with JSON for lists and objects. `${environment}`, `${account}` and `${region}` in any text become the
             stack's own.
+        stack: the stack's name, which its environment has to bear; None leaves that unasked.
 
     Raises:
         SettingsError: with one line for every problem.
     """
     parsed = {key: _parsed(value) for key, value in values.items()}
+    problems = list(_of_another_stack(parsed, stack))
     try:
-        return Settings.model_validate(_substituted(parsed, _own(parsed)))
+        settings = Settings.model_validate(_substituted(parsed, _own(parsed)))
     except ValidationError as error:
-        raise SettingsError(list(dict.fromkeys(_messages(error, parsed)))) from None
+        raise SettingsError(list(dict.fromkeys([*problems, *_messages(error, parsed)]))) from None
+    if problems:
+        raise SettingsError(problems)
+    return settings
+
+
+def _of_another_stack(values: Mapping[str, object], stack: str | None) -> Iterable[str]:
+    """A copied file that still bears the other stack's environment: every name would be that stack's."""
+    environment, named = values.get("environment"), values.get("stackName")
+    if stack is None or not isinstance(environment, str):
+        return
+    if named is None and environment != stack:
+        yield (
+            f"{NAMESPACE}:environment: found {json.dumps(environment)} in stack {stack}; allowed: {stack}, for two "
+            f"stacks of one environment take and delete each other's resources; where the stack is called so on "
+            f"purpose, add stackName: {stack}."
+        )
+    elif named is not None and named != stack:
+        yield _message(f"{NAMESPACE}:stackName", named, f"{stack}, the name of the stack")
 
 
 def _parsed(value: object) -> object:
@@ -99,6 +148,8 @@ def _messages(error: ValidationError, values: Mapping[str, object]) -> Iterable[
             yield f"{_key(loc, values)}: nothing stands there; {_described(loc)}; add it to the stack file."
         elif item["type"] == "extra_forbidden":
             yield _unknown(loc, values)
+        elif loc[-2:-1] == ("secrets",) and isinstance(item["input"], str):
+            yield f"{_key(loc, values)}: found a value in plain, which is not shown here; allowed: {_allowed(item)}."
         else:
             yield _message(_key(loc, values), item["input"], _allowed(item))
 

@@ -47,6 +47,8 @@ class Settings(Part):
 
     environment: Environment
     """Name of the environment, in front of every name."""
+    stack_name: Annotated[str, text(r"[A-Za-z0-9._-]{1,100}", "a stack's name")] | None = None
+    """Name of the stack, where it is not the environment's on purpose."""
     account: AccountId
     """AWS account that the stack may change; the provider refuses any other."""
     region: Region = "ap-northeast-1"

@@ -269,6 +269,15 @@ def test_a_placeholder_stands_for_the_stacks_own_account_and_region():
     )
 
 
+def test_a_secret_pasted_where_its_name_belongs_is_not_shown():
+    [problem] = problems_of(broken((*APP, "secrets", "DATABASE_URL"), "postgres://u:p4ss@h/db"))
+
+    assert (
+        "services[api].containers[app].secrets.DATABASE_URL: found a value in plain, which is not shown here" in problem
+    )
+    assert "p4ss" not in problem
+
+
 def test_settings_never_change_once_loaded():
     loaded = settings.load(stack_file("dev"))
 

@@ -28,12 +28,11 @@ def test_an_exception_is_shown_with_the_programs_part_of_the_traceback(project):
 def test_a_users_mistake_is_shown_without_a_traceback(project):
     project.program(
         """
+        import sys
         import pulumi
 
-        class SettingsError(pulumi.RunError):
-            pass
-
-        raise SettingsError("size must be a number; found 'three'")
+        pulumi.log.error("size must be a number; found 'three'")
+        sys.exit(32)
         """
     )
 
@@ -216,6 +215,12 @@ def test_a_program_that_changed_within_a_second_is_run_as_it_is_now(project, mon
         seen.append(project.rehearse().exports["size"])
 
     assert seen == [["one", "one"], ["two", "two"]]
+
+
+def test_a_status_that_says_it_was_told_is_an_error_where_nothing_was(project):
+    project.program("import sys\nsys.exit(32)\n")
+
+    assert only_error(project.rehearse()).message == "the program ended itself with exit code 32"
 
 
 def test_an_exit_of_the_program_is_an_error_unless_it_is_zero(project):
