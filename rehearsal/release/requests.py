@@ -82,8 +82,28 @@ def _keys(need: Need, call: str, look: Lookup) -> dict[str, str]:
 
 
 def _roles(_service: str, params: Mapping[str, Any], look: Lookup) -> tuple[str, ...]:
-    stated = tuple(params[key] for key in ("taskRoleArn", "executionRoleArn") if params.get(key))
-    return stated or (look.roles_of(params["taskDefinition"]) if params.get("taskDefinition") else ())
+    """Of a task definition that is registered or started, or of the targets of a rule."""
+    stated = [params[key] for key in ("taskRoleArn", "executionRoleArn") if params.get(key)]
+    stated += [target["RoleArn"] for target in params.get("Targets", ()) if target.get("RoleArn")]
+    return tuple(stated) or (look.roles_of(params["taskDefinition"]) if params.get("taskDefinition") else ())
+
+
+def _role(_service: str, params: Mapping[str, Any], _look: Lookup) -> tuple[str, ...]:
+    """The one role that a request names, by whatever its API calls it."""
+    places = (params, params.get("pipeline", {}), params.get("Target", {}))
+    found = (place.get(key) for place in places for key in ("Role", "RoleArn", "roleArn", "serviceRoleArn"))
+    return tuple(role for role in found if role)
+
+
+def _infrastructure_roles(_service: str, params: Mapping[str, Any], _look: Lookup) -> tuple[str, ...]:
+    balancers = (b.get("advancedConfiguration", {}).get("roleArn") for b in params.get("loadBalancers", ()))
+    volumes = (v.get("managedEBSVolume", {}).get("roleArn") for v in params.get("volumeConfigurations", ()))
+    return tuple(role for role in (*balancers, *volumes) if role)
+
+
+def _alarms(_service: str, params: Mapping[str, Any], look: Lookup) -> tuple[str, ...]:
+    """Of a target tracking policy: Application Auto Scaling names them after the target."""
+    return (look.arn("cloudwatch", f"alarm:TargetTracking-{params['ResourceId']}-AlarmHigh"),)
 
 
 def _scaled(_service: str, params: Mapping[str, Any], look: Lookup) -> tuple[str, ...]:
@@ -102,12 +122,15 @@ def _named(key: str) -> Callable[[str, Mapping[str, Any], Lookup], tuple[str, ..
 _ON: Final[dict[On, Callable[[str, Mapping[str, Any], Lookup], tuple[str, ...]]]] = {
     "*": lambda _service, _params, _look: EVERYTHING,
     "service": _scaled,
+    "alarms": _alarms,
     "roles": _roles,
+    "role": _role,
+    "service role": _infrastructure_roles,
     "key": _own_key,
     "source object": _named("source object"),
     "artifact": _named("artifact"),
 }
-"""How what a row asks on is found in a request. A call of another row has no entry in `asked` either."""
+"""How what a row asks on is found in a request."""
 
 
 def _repository(params: Mapping[str, Any], look: Lookup) -> tuple[str, ...]:

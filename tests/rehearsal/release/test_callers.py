@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from authorization.callers import CALLERS
+from rehearsal.release import requests
 from rehearsal.release.release import rehearse_release
 from tests.rehearsal.release.changed import changed, not_allowing
 from tests.rehearsal.release.test_releases import of_worker, texts, wrong
@@ -33,6 +35,65 @@ def test_a_release_fails_where_a_caller_lacks_what_a_call_asks_besides(role, act
     assert all(f"The role {role} may not call {action} on " in p for p in outcome.problems)
     assert all(f"and {call} asks it of its caller" in p for p in outcome.problems)
     assert any(refused in text and "fails" in text for text in texts(outcome, "CodePipeline"))
+
+
+class Look:
+    """What the stack knows and a request does not say."""
+
+    def arn(self, service, resource):
+        return f"arn:aws:{service}:ap-northeast-1:111111111111:{resource}"
+
+    def roles_of(self, task_definition):
+        return (f"{task_definition}-task", f"{task_definition}-execution")
+
+    def key_of(self, _service, _params):
+        return KEY
+
+
+TARGET = {"ServiceNamespace": "ecs", "ResourceId": "service/dev/dev-api"}
+SCALED = "arn:aws:ecs:ap-northeast-1:111111111111:service/dev/dev-api"
+ALARM = "arn:aws:cloudwatch:ap-northeast-1:111111111111:alarm:TargetTracking-service/dev/dev-api-AlarmHigh"
+REQUESTS = {
+    "application-autoscaling:RegisterScalableTarget": (TARGET, {SCALED}),
+    "application-autoscaling:PutScalingPolicy": (TARGET, {SCALED, ALARM}),
+    "ecr:DescribeImageScanFindings": ({}, {"*"}),
+    "codepipeline:Source/S3": ({"source object": "from", "artifact": "to"}, {"from", "to"}),
+    "ecs:RegisterTaskDefinition": ({"taskRoleArn": "r", "executionRoleArn": "e"}, {"r", "e"}),
+    "ecs:UpdateService": ({"taskDefinition": "t"}, {"t-task", "t-execution"}),
+    "ecs:CreateTaskSet": ({"taskDefinition": "t"}, {"t-task", "t-execution"}),
+    "ecs:RunTask": ({"taskDefinition": "t"}, {"t-task", "t-execution"}),
+    "ecs:CreateService": (
+        {
+            "loadBalancers": [{"advancedConfiguration": {"roleArn": "b"}}, {}],
+            "volumeConfigurations": [{"managedEBSVolume": {"roleArn": "v"}}],
+        },
+        {"b", "v"},
+    ),
+    "codedeploy:CreateDeploymentGroup": ({"serviceRoleArn": "r"}, {"r"}),
+    "codepipeline:CreatePipeline": ({"pipeline": {"roleArn": "r"}}, {"r"}),
+    "events:PutTargets": ({"Targets": [{"RoleArn": "r"}, {}]}, {"r"}),
+    "scheduler:CreateSchedule": ({"Target": {"RoleArn": "r"}}, {"r"}),
+    "lambda:CreateFunction": ({"Role": "r"}, {"r"}),
+    "lambda:UpdateFunctionConfiguration": ({}, {"*"}),
+}
+"""Requests of every row that asks on something of its own, and what is asked on."""
+
+
+@pytest.mark.parametrize("row", CALLERS, ids=lambda row: row.call)
+def test_what_a_row_asks_on_is_found_in_the_request(row):
+    params, expected = REQUESTS.get(row.call, ({}, {KEY}))
+
+    found = list(requests.besides(row.call, params, Look()))
+
+    assert {action for _, (action, _, _) in found} == {need.action for need in row.needs}
+    assert {resource for _, (_, resources, _) in found for resource in resources} == expected
+
+
+def test_nothing_is_asked_where_a_request_names_nothing_to_ask_on():
+    assert list(requests.besides("ecs:UpdateService", {"desiredCount": 1}, Look())) == []
+    assert list(requests.besides("events:PutTargets", {"Targets": [{"Arn": "a"}]}, Look())) == []
+    of_a_table = {"ServiceNamespace": "dynamodb", "ResourceId": "table/t"}
+    assert list(requests.besides("application-autoscaling:RegisterScalableTarget", of_a_table, Look())) == []
 
 
 @pytest.mark.parametrize("action", ["ecs:DescribeServices", "ecs:UpdateService"])
