@@ -1,18 +1,20 @@
 """What the registry says of an image: its digest, the machines it runs on, what scanning found.
 
-The pure half reads manifests and findings; `Registry` is the half that asks ECR. A manifest is pushed by CI and so
-is read with the same caution as the hand-off.
+`Registry` asks ECR; `manifests` and `scans` say what its answers mean.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from functions import manifests
 from functions.contract import MACHINE
 from functions.errors import CONFIGURATION, HANDOFF, UNAVAILABLE, Refusal
+from functions.scans import NO_SCAN, Scan
 from functions.strict_json import loads, shown
 
 if TYPE_CHECKING:
@@ -22,27 +24,11 @@ if TYPE_CHECKING:
     from functions.contract import Contract
     from functions.handoff import NamedImage
 
-INDEX_TYPES: Final = (
-    "application/vnd.oci.image.index.v1+json",
-    "application/vnd.docker.distribution.manifest.list.v2+json",
-)
-MANIFEST_TYPES: Final = (
-    "application/vnd.oci.image.manifest.v1+json",
-    "application/vnd.docker.distribution.manifest.v2+json",
-)
-CONFIG_TYPES: Final = (
-    "application/vnd.oci.image.config.v1+json",
-    "application/vnd.docker.container.image.v1+json",
-)
-#: The most bytes of an image's configuration that are read, and the most manifests of an index.
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+#: The most bytes of an image's configuration that are read.
 CONFIG_CAP: Final = 1024 * 1024
-INDEX_CAP: Final = 50
-
-SEVERITIES: Final = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL", "UNDEFINED", "UNTRIAGED")
-_DONE: Final = frozenset({"COMPLETE", "ACTIVE"})
-_PENDING: Final = frozenset({"IN_PROGRESS", "PENDING"})
-#: What DescribeImageScanFindings is taken to have said when it knows of no scan.
-NO_SCAN: Final = "NOT_SCANNED"
+#: The most pages of findings that are counted one by one.
+PAGES_CAP: Final = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,57 +46,10 @@ class PinnedImage:
     digest: str
     runs: tuple[str, ...]
 
-
-@dataclass(frozen=True, kw_only=True)
-class Scan:
-    """One image's scan: a ScanStatus of ECR or NO_SCAN, ECR's remark on it, findings by severity."""
-
-    status: str
-    remark: str
-    counts: Mapping[str, int]
-
-
-def runnable(manifest: Mapping[str, Any], machine: str) -> tuple[list[str], list[str]]:
-    """Sort an index's manifests: (digests that run on linux/`machine`, digests that do not say what they run on).
-
-    Attestations (platform unknown/unknown, as buildx writes provenance) and nested indexes are neither. A platform is
-    believed: the builder copies it from the manifest's configuration, so reading that would say the same.
-    """
-    fits: list[str] = []
-    silent: list[str] = []
-    for entry in _entries(manifest):
-        digest = str(entry.get("digest"))
-        if entry.get("mediaType") in INDEX_TYPES or _is_attestation(entry):
-            continue
-        platform = entry.get("platform")
-        if not isinstance(platform, dict):
-            silent.append(digest)
-        elif (platform.get("os"), platform.get("architecture")) == ("linux", machine):
-            fits.append(digest)
-    return fits, silent
-
-
-def platforms(manifest: Mapping[str, Any]) -> list[str]:
-    """Name the platforms of an index as docker does ("linux/amd64"), attestations left out."""
-    found = []
-    for entry in _entries(manifest):
-        platform = entry.get("platform")
-        if isinstance(platform, dict) and not _is_attestation(entry):
-            found.append(f"{platform.get('os')}/{platform.get('architecture')}"[:60])
-    return sorted(set(found))
-
-
-def _entries(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
-    entries = manifest.get("manifests")
-    return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
-
-
-def _is_attestation(entry: Mapping[str, Any]) -> bool:
-    platform = entry.get("platform")
-    annotations = entry.get("annotations")
-    if isinstance(annotations, dict) and "vnd.docker.reference.type" in annotations:
-        return True
-    return isinstance(platform, dict) and platform.get("architecture") == "unknown"
+    @property
+    def name(self) -> str:
+        """The image in words."""
+        return f"Container {self.container}: {self.repository}:{self.tag}"
 
 
 def wrong_machine(image: NamedImage, found: Sequence[str], contract: Contract) -> Refusal:
@@ -123,57 +62,11 @@ def wrong_machine(image: NamedImage, found: Sequence[str], contract: Contract) -
     )
 
 
-def judge(image: PinnedImage, scan: Scan, contract: Contract, *, waited_enough: bool) -> bool:
-    """Hold a scan against the contract; True when its result has to be waited for.
-
-    `waited_enough` says that a scan which has not even begun will not begin any more. With the threshold NONE
-    nothing is waited for: findings could refuse nothing.
-
-    Raises:
-        Refusal: for findings at or above the threshold, and for an image that cannot be scanned where the
-            contract refuses these; an archived image always (ECR does not serve it to a task).
-    """
-    name = f"Container {image.container}: {image.repository}:{image.tag}"
-    if scan.status == "IMAGE_ARCHIVED":
-        raise Refusal(f"{name} is archived in ECR and cannot be pulled; restore it or hand over another commit.")
-    if scan.status in _DONE:
-        bad = over(scan.counts, contract.scan_threshold)
-        if bad:
-            raise Refusal(
-                f"{name} has findings ({counted(bad)}); {contract.environment} allows none at "
-                f"{contract.scan_threshold} or above, so mend them and hand over a new commit."
-            )
-        return False
-    if scan.status in _PENDING or (scan.status == NO_SCAN and not waited_enough):
-        return contract.scan_threshold != "NONE"
-    if contract.scan_unsupported == "refuse":
-        why = f" ({scan.remark})" if scan.remark else ""
-        raise Refusal(
-            f"{name} has no scan result: {scan.status}{why}; {contract.environment} allows scanned images only, "
-            "so switch scanning on for the repository or build on a base that ECR can scan."
-        )
-    return False
-
-
-def over(counts: Mapping[str, int], threshold: str) -> dict[str, int]:
-    """The part of `counts` at or above `threshold`; empty for the threshold NONE."""
-    if threshold == "NONE":
-        return {}
-    barred = SEVERITIES[: SEVERITIES.index(threshold) + 1]
-    return {severity: counts[severity] for severity in barred if counts.get(severity)}
-
-
-def counted(counts: Mapping[str, int]) -> str:
-    """Write counts as "2 CRITICAL and 5 HIGH", gravest first."""
-    parts = [f"{counts[severity]} {severity}" for severity in SEVERITIES if counts.get(severity)]
-    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
-
-
 class Registry:
     """The service's ECR repositories, asked and never changed.
 
-    BatchGetImage, DescribeImageScanFindings, DescribeImages and, for an image that is no index,
-    GetDownloadUrlForLayer on its configuration. `fetch` reads at most so many bytes from an address that ECR gave.
+    BatchGetImage, DescribeImageScanFindings, DescribeImages and GetDownloadUrlForLayer on an image's
+    configuration. `fetch` reads at most so many bytes from an address that ECR gave.
     """
 
     def __init__(self, ecr: Client, contract: Contract, fetch: Callable[[str, int], bytes]) -> None:
@@ -188,27 +81,18 @@ class Registry:
             Refusal: no such tag, another digest than the hand-off says, nothing that runs, not an image at all.
         """
         name = f"Container {image.container}: {image.repository}:{image.tag}"
-        digest, manifest = self._manifest(image, {"imageTag": image.tag}, name)
+        digest, manifest, index = self._manifest(image, {"imageTag": image.tag}, name)
         if image.digest not in (None, digest):
             raise Refusal(
                 f"{name} stands for {digest} and not for {image.digest} as the hand-off says; "
                 "hand over what was pushed, or leave the digest out."
             )
-        machine = MACHINE[self._contract.architecture]
-        if manifest.get("mediaType") in INDEX_TYPES or "manifests" in manifest:
-            if len(_entries(manifest)) > INDEX_CAP:
-                raise Refusal(f"{name} has more than {INDEX_CAP} manifests in its index; push fewer platforms.")
-            fits, silent = runnable(manifest, machine)
-            has = platforms(manifest)
-            for child in silent:
-                _, inner = self._manifest(image, {"imageDigest": child}, f"{name} ({child})")
-                platform = self._configured_platform(image, inner, name)
-                has.append(platform)
-                if platform == f"linux/{machine}":
-                    fits.append(child)
+        wanted = f"linux/{MACHINE[self._contract.architecture]}"
+        if index:
+            fits, has = self._children(image, manifest, wanted, name)
         else:
             has = [self._configured_platform(image, manifest, name)]
-            fits = [digest] if has == [f"linux/{machine}"] else []
+            fits = [digest] if has == [wanted] else []
         if not fits:
             raise wrong_machine(image, has, self._contract)
         return PinnedImage(
@@ -220,25 +104,91 @@ class Registry:
             runs=tuple(fits),
         )
 
+    def _children(
+        self, image: NamedImage, manifest: Mapping[str, Any], wanted: str, name: str
+    ) -> tuple[list[str], list[str]]:
+        """Digests of the manifests in an index that run on `wanted`, and every platform that it has.
+
+        Each that would run is read: what the index says of it is the index's word alone.
+        """
+        if len(manifests.entries(manifest)) > manifests.INDEX_CAP:
+            raise Refusal(f"{name} has more than {manifests.INDEX_CAP} manifests in its index; push fewer platforms.")
+        promised, silent = manifests.runnable(manifest, wanted.partition("/")[2])
+        has, fits = manifests.platforms(manifest), []
+        for child in (*promised, *silent):
+            if not _DIGEST.fullmatch(child):
+                raise Refusal(
+                    f"{name} has an entry in its index with the digest {shown(child)}, which is not sha256: and 64 hex "
+                    "digits; push it again under a new commit."
+                )
+            inner = f"{name} ({child[:100]})"
+            _, read, nested = self._manifest(image, {"imageDigest": child}, inner)
+            if nested:
+                raise Refusal(
+                    f"{name} has an index inside its index ({child[:100]}), which no task runs and no scan reads; "
+                    "push an index of images under a new commit."
+                )
+            platform = self._configured_platform(image, read, inner)
+            if child in promised and platform != wanted:
+                raise Refusal(
+                    f"{name} says in its index that {child[:100]} runs on {wanted}, and that image's own configuration "
+                    f"says {platform}; build it with --platform {wanted} under a new commit."
+                )
+            has.append(platform)
+            if platform == wanted:
+                fits.append(child)
+        return fits, sorted(set(has))
+
     def scan(self, image: PinnedImage, digest: str) -> Scan:
         """Read the state of one manifest's scan.
 
         An index itself is never scanned, its manifests are (github.com/aws/containers-roadmap/issues/1683). The
-        counts cover all findings, so a single finding is asked for.
+        counts cover all findings, so a single finding is asked for; where they say nothing and a finding is there,
+        all are counted.
         """
+        found = self._findings(image, digest, maxResults=1)
+        if found is None:
+            return Scan(status=NO_SCAN, remark="", counts={})
+        state = found.get("imageScanStatus") or {}
+        findings = found.get("imageScanFindings")
+        counts: dict[str, int] | None = None
+        if findings is not None:
+            counts = findings.get("findingSeverityCounts")
+            if not counts and (counts is None or _listed(findings)):
+                counts = self._counted(image, digest)
+        return Scan(
+            status=str(state.get("status", "UNKNOWN")),
+            remark=" ".join(str(state.get("description", "")).split()).rstrip(".")[:160],
+            counts=counts,
+        )
+
+    def _findings(self, image: PinnedImage, digest: str, **page: Any) -> dict[str, Any] | None:
         try:
-            said = self._ecr.describe_image_scan_findings(
+            said: dict[str, Any] = self._ecr.describe_image_scan_findings(
                 registryId=self._contract.account,
                 repositoryName=image.repository,
                 imageId={"imageDigest": digest},
-                maxResults=1,
+                **page,
             )
         except self._ecr.exceptions.ScanNotFoundException:
-            return Scan(status=NO_SCAN, remark="", counts={})
-        state = said.get("imageScanStatus", {})
-        remark = " ".join(str(state.get("description", "")).split()).rstrip(".")[:160]
-        counts = said.get("imageScanFindings", {}).get("findingSeverityCounts", {})
-        return Scan(status=str(state.get("status", NO_SCAN)), remark=remark, counts=counts)
+            return None
+        return said
+
+    def _counted(self, image: PinnedImage, digest: str) -> dict[str, int]:
+        """Findings by severity, one by one."""
+        counts: dict[str, int] = {}
+        page: dict[str, Any] = {"maxResults": 1000}
+        for _ in range(PAGES_CAP):
+            said = self._findings(image, digest, **page) or {}
+            for severity in _listed(said.get("imageScanFindings") or {}):
+                counts[severity] = counts.get(severity, 0) + 1
+            if not said.get("nextToken"):
+                return counts
+            page["nextToken"] = said["nextToken"]
+        raise Refusal(
+            f"{image.name} has more findings than can be counted, and ECR gives no counts; mend them and hand over a "
+            "new commit."
+        )
 
     def tags(self, repository: str, digest: str) -> list[str]:
         """Tags of an image that runs now; none when the registry no longer has it."""
@@ -252,13 +202,14 @@ class Registry:
             return []
         return [str(tag) for detail in said.get("imageDetails", []) for tag in detail.get("imageTags", [])]
 
-    def _manifest(self, image: NamedImage, image_id: dict[str, str], name: str) -> tuple[str, dict[str, Any]]:
+    def _manifest(self, image: NamedImage, image_id: dict[str, str], name: str) -> tuple[str, dict[str, Any], bool]:
+        """Digest, document and whether it is an index, of the one manifest of that tag or digest."""
         try:
             said = self._ecr.batch_get_image(
                 registryId=self._contract.account,
                 repositoryName=image.repository,
                 imageIds=[image_id],
-                acceptedMediaTypes=[*INDEX_TYPES, *MANIFEST_TYPES],
+                acceptedMediaTypes=[*manifests.INDEX_TYPES, *manifests.MANIFEST_TYPES],
             )
         except self._ecr.exceptions.RepositoryNotFoundException:
             raise Refusal(
@@ -269,7 +220,7 @@ class Registry:
         if not said.get("images"):
             failure = (said.get("failures") or [{}])[0]
             code = failure.get("failureCode", "ImageNotFound")
-            if code == "ImageNotFound":
+            if code in ("ImageNotFound", "InvalidImageDigest"):
                 raise Refusal(f"{name} does not exist in ECR; push the image before handing it over.")
             reason = " ".join(str(failure.get("failureReason", "")).split()).rstrip(".")[:160]
             raise Refusal(f"{name} cannot be read from ECR ({code}: {reason}); push it again.")
@@ -277,17 +228,12 @@ class Registry:
         manifest = loads(str(found["imageManifest"]).encode(), f"The manifest of {name}")
         if not isinstance(manifest, dict):
             raise Refusal(f"The manifest of {name} is {shown(manifest)}; it must be an object; push it again.")
-        return str(found["imageId"]["imageDigest"]), manifest
+        index = manifests.is_index(manifest, found.get("imageManifestMediaType"), name)
+        return str(found["imageId"]["imageDigest"]), manifest, index
 
     def _configured_platform(self, image: NamedImage, manifest: Mapping[str, Any], name: str) -> str:
         """Read os/architecture from a single manifest's configuration, the only place where it stands."""
-        config = manifest.get("config")
-        if not isinstance(config, dict) or config.get("mediaType") not in CONFIG_TYPES:
-            kind = config.get("mediaType") if isinstance(config, dict) else None
-            raise Refusal(
-                f"{name} is not a container image (its configuration is {shown(kind)}); push an image built by docker."
-            )
-        digest = str(config.get("digest"))
+        digest = manifests.configuration(manifest, name)
         said = self._ecr.get_download_url_for_layer(
             registryId=self._contract.account, repositoryName=image.repository, layerDigest=digest
         )
@@ -307,6 +253,12 @@ class Registry:
         if not isinstance(read, dict):
             raise Refusal(f"The configuration of {name} is not an object; push it again.")
         return f"{read.get('os')}/{read.get('architecture')}"[:60]
+
+
+def _listed(findings: Mapping[str, Any]) -> list[str]:
+    """Severities of the findings that an answer lists, of basic and of enhanced scanning."""
+    listed = [*(findings.get("findings") or []), *(findings.get("enhancedFindings") or [])]
+    return [str(finding.get("severity", "UNDEFINED")) for finding in listed]
 
 
 def fetch(url: str, cap: int) -> bytes:

@@ -19,12 +19,15 @@ AWS calls, and on what:
 The job's credentials may only do to the artifacts what the pipeline's role may; KMS likewise. They are used for the
 two artifacts and stand in no log line and no message.
 
-GetDownloadUrlForLayer is needed for an image that is one manifest and no index: its architecture stands in its
-configuration only, which is then fetched from the address that ECR gives (layers lie in an S3 bucket of ECR's, so a
-function in a VPC needs the S3 endpoint).
+GetDownloadUrlForLayer is needed for the image that will run: its architecture stands in its configuration, whatever an
+index says of it, and that is fetched from the address that ECR gives (layers lie in an S3 bucket of ECR's, so a function
+in a VPC needs the S3 endpoint).
 
 Environment variables: `SCAN_WAIT_MINUTES` (how long a pending scan is waited for in all; 30), `SCAN_GRACE_SECONDS`
 (how long a scan may take to begin before scanning counts as off; 120).
+
+An image that the service runs, or ran in one of the revisions just before, passes whatever scanning has found since: a
+roll-back must not wait for that (`rollback`). The findings stand in the variable `scan` all the same.
 
 Output variables (namespace `Gate`): `images` ("app=prod-1a2b3c4…"), `digests` ("app=sha256:…"), `commit`, `scan`,
 `changes`. An action's configuration value takes 1,000 characters (API reference, ActionConfigurationValue), variables
@@ -41,7 +44,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from functions import aws, changes, contract, deadline, errors, handoff, images, rendering
+from functions import aws, changes, contract, deadline, errors, handoff, images, rendering, rollback, scans
 from functions.errors import CONFIGURATION, HANDOFF, MISSING, UNAVAILABLE, Refusal
 from functions.strict_json import loads, shown
 
@@ -50,7 +53,8 @@ if TYPE_CHECKING:
 
     from functions.aws import Client
     from functions.contract import Contract
-    from functions.images import PinnedImage, Scan
+    from functions.images import PinnedImage
+    from functions.scans import Scan
 
 log = logging.getLogger(__name__)
 log.setLevel(logging.INFO)
@@ -242,31 +246,46 @@ def examine(job: Job, now: float) -> Answer:
         files[rendering.TASKDEF], {image.container: images.uri(image, terms) for image in pinned}
     )
     since = now if job.since is None else job.since
-    scans = [(image, registry.scan(image, digest)) for image in pinned for digest in image.runs]
-    if waiting := _waiting(scans, terms, since, now):
-        return Wait(since=since, summary=waiting)
     running = _running(aws.client("ecs", terms.region), terms)
+    earlier = rollback.Earlier(aws.client("ecs", terms.region), running)
+    scanned = [(image, registry.scan(image, digest)) for image in pinned for digest in image.runs]
+    if waiting := _waiting(scanned, terms, earlier, since, now):
+        return Wait(since=since, summary=waiting)
     change = changes.described(pinned, running, task, registry.tags)
     _put(store, job.release, rendering.artifact(task, spec, images.definitions(pinned, terms)))
-    return Success(variables=_variables(pinned, scans, change))
+    return Success(variables=_variables(pinned, scanned, change))
 
 
-def _waiting(scans: Sequence[tuple[PinnedImage, Scan]], terms: Contract, since: float, now: float) -> str | None:
+def _waiting(
+    scanned: Sequence[tuple[PinnedImage, Scan]], terms: Contract, earlier: rollback.Earlier, since: float, now: float
+) -> str | None:
     """Say what is waited for, None when everything is decided."""
-    waited = now - since
+    pending = []
+    for image, scan in scanned:
+        try:
+            waits = _waits(image, scan, terms, now - since)
+        except Refusal:
+            if scan.status == scans.ARCHIVED or not earlier.ran(image.container, images.uri(image, terms)):
+                raise
+            continue
+        if waits:
+            pending.append(image.container)
+    return f"Waiting for the scan of {', '.join(sorted(set(pending)))}." if pending else None
+
+
+def _waits(image: PinnedImage, scan: Scan, terms: Contract, waited: float) -> bool:
+    """Whether the scan's result has to be waited for, after so many seconds."""
     started = waited >= float(os.environ.get("SCAN_GRACE_SECONDS", "120"))
-    pending = [(image, scan) for image, scan in scans if images.judge(image, scan, terms, waited_enough=started)]
-    if not pending:
-        return None
-    image, scan = pending[0]
+    if not scans.judge(image.name, scan, terms, waited_enough=started):
+        return False
     minutes = float(os.environ.get("SCAN_WAIT_MINUTES", "30"))
     if waited >= minutes * 60:
         raise Refusal(
-            f"Container {image.container}: the scan of {image.repository}:{image.tag} is {scan.status} after "
-            f"{minutes:g} minutes; look at it in ECR and retry the stage when it is done.",
+            f"{image.name}: its scan is {scan.status} after {minutes:g} minutes; look at it in ECR and retry the stage "
+            "when it is done.",
             UNAVAILABLE,
         )
-    return f"Waiting for the scan of {', '.join(sorted({image.container for image, _ in pending}))}."
+    return True
 
 
 def _get(store: Client, place: Location, cap: int, name: str, kind: str) -> bytes:
@@ -301,7 +320,9 @@ def _running(ecs: Client, terms: Contract) -> dict[str, Any] | None:
     return found
 
 
-def _variables(pinned: Sequence[PinnedImage], scans: Sequence[tuple[PinnedImage, Scan]], change: str) -> dict[str, str]:
+def _variables(
+    pinned: Sequence[PinnedImage], scanned: Sequence[tuple[PinnedImage, Scan]], change: str
+) -> dict[str, str]:
     commits = sorted({image.commit for image in pinned})
     by_container = ", ".join(f"{image.container}={image.commit[:7]}" for image in pinned)
     named = ", ".join(f"{image.container}={image.tag}" for image in pinned)
@@ -311,16 +332,10 @@ def _variables(pinned: Sequence[PinnedImage], scans: Sequence[tuple[PinnedImage,
         "images": named,
         "digests": ", ".join(f"{image.container}={image.digest}" for image in pinned),
         "commit": commits[0] if len(commits) == 1 else by_container,
-        "scan": "; ".join(f"{image.container}: {_scanned(scan)}" for image, scan in scans),
+        "scan": "; ".join(f"{image.container}: {scan.words()}" for image, scan in scanned),
         "changes": change,
     }
     return {key: _cut(value, VARIABLE_CAPS[key]) for key, value in values.items()}
-
-
-def _scanned(scan: Scan) -> str:
-    if scan.status in {"COMPLETE", "ACTIVE"}:
-        return images.counted(scan.counts) or "no findings"
-    return f"no result ({scan.status})"
 
 
 def _cut(text: str, cap: int) -> str:

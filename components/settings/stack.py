@@ -72,7 +72,8 @@ class Settings(Part):
     scan_threshold: Literal["CRITICAL", "HIGH", "MEDIUM", "LOW", "NONE"] = "CRITICAL"
     """Lowest severity of a scan finding that the release gate refuses; NONE reports only."""
     scan_unsupported: Literal["allow", "refuse"] = "allow"
-    """What the release gate does with an image that ECR cannot scan."""
+    """What the release gate does with an image of which ECR says that it cannot scan it; no other lack of a result is
+    allowed, unless scanThreshold is NONE too."""
     stand_in_image: Annotated[str, text(r"[a-z0-9][a-z0-9./_:@-]+", "an image URI")] = (
         "public.ecr.aws/docker/library/python:3.13-alpine"
     )

@@ -22,6 +22,7 @@ import botocore.loaders  # type: ignore[import-untyped]
 import botocore.session  # type: ignore[import-untyped]
 from moto import mock_aws
 from moto.applicationautoscaling.models import applicationautoscaling_backends
+from moto.ecr.models import ecr_backends
 from moto.ecs.models import ecs_backends
 
 from . import registry, requests
@@ -219,6 +220,12 @@ class Account:
         """Who reads a topic, as far as the stack declares it."""
         subscriptions = self.declared.inputs("aws:sns/topicSubscription:TopicSubscription")
         return [s["endpoint"] for s in subscriptions if s["topic"] == topic]
+
+    def layer(self, params: Mapping[str, Any]) -> Answer:
+        """GetDownloadUrlForLayer of an image's configuration, which the manifest brings along."""
+        repository = ecr_backends[self.declared.account][self.declared.region].repositories[params["repositoryName"]]
+        address = registry.layer_address((i.image_manifest for i in repository.images), params["layerDigest"])
+        return 200, {"downloadUrl": address, "layerDigest": params["layerDigest"]}
 
     def emulated_service(self, service: Service) -> Any:
         """The emulator's own record of the service, whose deployments are played here."""

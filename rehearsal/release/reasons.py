@@ -70,12 +70,6 @@ REASONS: Final = (
         why=_TWO_FORMS,
     ),
     Reason(role="function/notify", sid="ReadItsSecrets", resource="arn:*:secret:*[!?]", why=_TWO_FORMS),
-    Reason(
-        role="function/gate",
-        sid="ReadItsImages",
-        action="ecr:GetDownloadUrlForLayer",
-        why="for an image that is one manifest and no index, as a plain docker push leaves it; CI's script makes none",
-    ),
     Reason(role="function/smoke", sid="StandInTheVpc", action="ec2:AssignPrivateIpAddresses", why=_LAMBDA_TIDIES),
     Reason(role="function/smoke", sid="StandInTheVpc", action="ec2:DeleteNetworkInterface", why=_LAMBDA_TIDIES),
     Reason(role="function/smoke", sid="StandInTheVpc", action="ec2:UnassignPrivateIpAddresses", why=_LAMBDA_TIDIES),

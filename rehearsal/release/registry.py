@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 PLATFORMS: Final = ("linux/amd64", "linux/arm64")
@@ -22,7 +23,11 @@ def digest_of(text: str) -> str:
 
 def manifest(repository: str, platform: str, seed: str) -> str:
     """A manifest's text; the same for the same repository, platform and seed."""
-    config = {"mediaType": _CONFIG, "digest": digest_of(f"{repository} {platform} {seed}"), "size": 2}
+    system, architecture = platform.split("/")
+    text = json.dumps({"os": system, "architecture": architecture, "built for": f"{repository} {seed}"})
+    # OCI image specification, "Content Descriptors": a descriptor may bring along what it describes.
+    data = base64.b64encode(text.encode()).decode()
+    config = {"mediaType": _CONFIG, "digest": digest_of(text), "size": len(text), "data": data}
     return json.dumps({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": []})
 
 
@@ -34,6 +39,12 @@ def index(manifests: Mapping[str, str]) -> str:
         of = {"os": system, "architecture": architecture}
         entries.append({"mediaType": MANIFEST, "digest": digest, "size": 500, "platform": of})
     return json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries})
+
+
+def layer_address(manifests: Iterable[str], digest: str) -> str:
+    """An address under which the configuration of that digest can be fetched; empty for none."""
+    configs = (json.loads(text).get("config", {}) for text in manifests)
+    return next((f"data:;base64,{c['data']}" for c in configs if c.get("digest") == digest and "data" in c), "")
 
 
 def put(ecr: Any, repository: str, text: str, media: str, tag: str | None = None) -> str:

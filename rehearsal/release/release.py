@@ -187,6 +187,7 @@ class Stage:
             approve=self._asked,
         )
         self.account.players["ecr:DescribeImageScanFindings"] = self._scanned
+        self.account.players["ecr:GetDownloadUrlForLayer"] = self.account.layer
         self._arrange()
         return self
 

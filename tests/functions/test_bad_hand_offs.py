@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from functions import images
 from tests.functions.emulator import opened
 from tests.functions.hostile import lone, member, raw_zip
 from tests.functions.world import (
@@ -211,7 +212,8 @@ BAD = [*ARCHIVES, *TEXTS, *SHAPES, *IMAGES]
 @pytest.fixture(scope="module")
 def refusals():
     """What the gate says to each, and whether it wrote anything."""
-    with opened(World) as world:
+    with opened(World) as world, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(images, "fetch", world.fetch)
         world.push_good()
         said = {bad.name: world.refused(bad.data) for bad in BAD}
         assert world.released() is None
@@ -235,10 +237,9 @@ def test_at_least_eighty_bad_hand_offs_get_as_many_different_refusals(refusals):
     assert len(set(refusals.values())) == len(BAD)
 
 
-def test_an_archive_made_byte_by_byte_is_accepted_when_nothing_in_it_lies():
-    with opened(World) as world:
-        world.push_good()
+def test_an_archive_made_byte_by_byte_is_accepted_when_nothing_in_it_lies(world):
+    world.push_good()
 
-        operation, _ = world.gate(lone(GOOD))
+    operation, _ = world.gate(lone(GOOD))
 
-        assert operation == "PutJobSuccessResult"
+    assert operation == "PutJobSuccessResult"

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from functions import archives, contract, handoff, images, rendering
+from functions import archives, contract, handoff, images, manifests, rendering
 from functions.errors import Refusal
 from functions.strict_json import loads
 from tests.functions.hostile import lone, member, raw_zip
@@ -175,10 +175,12 @@ def test_any_manifest_is_read(manifest):
     if not isinstance(manifest, dict):
         return
 
-    fits, silent = images.runnable(manifest, "arm64")
+    fits, silent = manifests.runnable(manifest, "arm64")
 
     assert len(fits) + len(silent) <= len(manifest.get("manifests") or [])
-    assert all(isinstance(name, str) for name in images.platforms(manifest))
+    assert all(isinstance(name, str) for name in manifests.platforms(manifest))
+    outcome(lambda: manifests.is_index(manifest, None, "It"))
+    outcome(lambda: manifests.configuration(manifest, "It"))
 
 
 @QUICK

@@ -3,13 +3,14 @@
 import json
 import logging
 import time
+from types import SimpleNamespace
 
 import pytest
 
-from functions import changes, contract, handoff, images, release_gate
+from functions import changes, contract, handoff, images, release_gate, rollback, scans
 from functions.errors import Refusal
 from tests.functions import world as w
-from tests.functions.world import APPSPEC, COMMIT, REGISTRY, RELEASE, TASKDEF, both, context, template, uri
+from tests.functions.world import APPSPEC, COMMIT, REGISTRY, RELEASE, TASKDEF, both, context, entry, template, uri
 
 
 def test_a_good_release_is_pinned_rendered_and_described(world):
@@ -175,6 +176,7 @@ class TestArchitecture:
             "digest": w.sha("b"),
             "size": 1,
             "annotations": {"vnd.docker.reference.type": "attestation-manifest"},
+            "platform": unknown,
         }
         _, children = world.push_index("app", "prod-" + "b" * 40, extra=[attestation, provenance])
         world.scanned("app", children["arm64"])
@@ -250,7 +252,9 @@ class TestArchitecture:
             ("{", "is not JSON"),
             ({"manifests": "none"}, "no platform at all"),
             ({"manifests": [{"digest": "sha256:0"}] * 51}, "more than 50 manifests"),
-            ({"manifests": [7, {"platform": 7, "mediaType": w.INDEX}]}, "no platform at all"),
+            ({"manifests": [7, {"platform": {"os": 7}, "mediaType": w.INDEX}]}, "runs on 7/None"),
+            ({"manifests": [{"platform": 7}]}, 'an entry in its index with the digest "None"'),
+            ({"mediaType": "application/vnd.docker.distribution.manifest.v1+prettyjws"}, "is not a container image"),
         ],
     )
     def test_what_is_no_image_is_refused(self, world, manifest, says):
@@ -260,6 +264,119 @@ class TestArchitecture:
         world.reply("ecr", "BatchGetImage", 200, {"images": [found]})
 
         assert says in world.refused(both())
+
+    @pytest.mark.parametrize(
+        ("kind", "parts"),
+        [
+            (w.MANIFEST, ("config", "layers", "manifests")),
+            (w.INDEX, ("config", "layers", "manifests")),
+            (w.INDEX, ("manifests", "layers")),
+            (None, ("config", "manifests")),
+            (w.MANIFEST, ("manifests",)),
+            (w.INDEX, ("config",)),
+        ],
+    )
+    def test_a_manifest_with_two_readings_is_refused(self, world, kind, parts):
+        world.push_good()
+        clean = world.push_image("app", None, "arm64", "decoy")
+        world.scanned("app", clean)
+        every = {
+            "config": {"mediaType": w.CONFIG, "digest": w.sha("x"), "size": 1},
+            "layers": [{"digest": w.sha("bad")}],
+            "manifests": [
+                {"mediaType": w.MANIFEST, "digest": clean, "platform": {"os": "linux", "architecture": "arm64"}}
+            ],
+        }
+        media = {"mediaType": kind} if kind else {}
+        manifest = {"schemaVersion": 2, **media, **{part: every[part] for part in parts}}
+        text = json.dumps(manifest)
+        found = {"imageId": {"imageDigest": w.sha(text)}, "imageManifest": text}
+        world.reply("ecr", "BatchGetImage", 200, {"images": [found]})
+
+        said = world.refused(both())
+
+        assert "has two readings" in said
+        assert said.startswith("Container nginx: prod/api/nginx:")
+
+    def test_a_manifest_that_ecr_keeps_as_something_else_is_refused(self, world):
+        world.push_good()
+        text = json.dumps({"schemaVersion": 2, "mediaType": w.INDEX, "manifests": []})
+        found = {"imageId": {"imageDigest": w.sha(text)}, "imageManifest": text, "imageManifestMediaType": w.MANIFEST}
+        world.reply("ecr", "BatchGetImage", 200, {"images": [found]})
+
+        assert f'has two readings: its manifest says "{w.INDEX}" and ECR keeps it as {w.MANIFEST}' in world.refused(
+            both()
+        )
+
+    def index_of(self, world, **entry):
+        """Push an index for app whose one entry says that it runs on linux/arm64."""
+        arm = {"os": "linux", "architecture": "arm64"}
+        world.push_index(
+            "app", "prod-" + "b" * 40, machines=(), extra=[{"mediaType": w.MANIFEST, "platform": arm, **entry}]
+        )
+        return world.refused(both(app=uri("app", "b" * 40)))
+
+    def test_an_index_that_says_something_else_than_its_image_is_refused(self, world):
+        world.push_good()
+        child = world.push_image("app", None, "amd64", "lie")
+        world.scanned("app", child)
+
+        said = self.index_of(world, digest=child)
+
+        assert (
+            f"says in its index that {child} runs on linux/arm64, and that image's own configuration says linux/amd64"
+            in said
+        )
+
+    def test_an_index_inside_an_index_is_refused(self, world):
+        world.push_good()
+        inner, children = world.push_index("app", None, seed="inner")
+        world.scanned("app", children["arm64"], {"CRITICAL": 9})
+
+        assert f"has an index inside its index ({inner})" in self.index_of(world, digest=inner)
+
+    def test_an_image_that_is_missing_under_its_index_is_named(self, world):
+        world.push_good()
+        gone = w.sha("gone")
+
+        said = self.index_of(world, digest=gone)
+
+        assert said == (
+            f"Container app: prod/api/app:prod-{'b' * 40} ({gone}) does not exist in ECR; push the image before handing it "
+            "over."
+        )
+
+    def test_an_entry_that_runs_and_is_no_image_is_refused(self, world):
+        world.push_good()
+        helm = {"mediaType": "application/vnd.cncf.helm.config.v1+json", "digest": w.sha("h"), "size": 1}
+        child = world.push_manifest(
+            "app", None, {"schemaVersion": 2, "mediaType": w.MANIFEST, "config": helm, "layers": []}
+        )
+
+        assert "is not a container image" in self.index_of(world, digest=child)
+
+    @pytest.mark.parametrize(
+        "hidden",
+        [
+            {"platform": {"os": "linux", "architecture": "aarch64"}},
+            {"platform": {"os": "Linux", "architecture": "ARM64"}},
+            {
+                "platform": {"os": "linux", "architecture": "arm64"},
+                "annotations": {"vnd.docker.reference.type": "attestation-manifest"},
+            },
+            {"annotations": {"vnd.docker.reference.type": "attestation-manifest"}},
+        ],
+    )
+    def test_an_entry_that_a_container_runtime_would_take_is_not_passed_over(self, world, hidden):
+        """containerd compares platforms normalized, and reads no annotations (platforms.Normalize, images.Manifest)."""
+        world.push_good()
+        bad = world.push_image("app", None, "arm64", "hidden")
+        world.scanned("app", bad, {"CRITICAL": 9})
+        extra = [{"mediaType": w.MANIFEST, "digest": bad, "size": 1, **hidden}]
+        _, children = world.push_index("app", "prod-" + "b" * 40, extra=extra)
+        world.scanned("app", children["arm64"])
+
+        assert "has findings (9 CRITICAL)" in world.refused(both(app=uri("app", "b" * 40)))
 
 
 class TestScan:
@@ -292,9 +409,13 @@ class TestScan:
             ("CRITICAL", {"CRITICAL": 1}, True),
             ("MEDIUM", {"LOW": 9, "UNDEFINED": 3}, False),
             ("MEDIUM", {"CRITICAL": 1}, True),
-            ("LOW", {"INFORMATIONAL": 4, "UNTRIAGED": 1}, False),
+            ("LOW", {"INFORMATIONAL": 4}, False),
             ("LOW", {"LOW": 1}, True),
-            ("NONE", {"CRITICAL": 99}, False),
+            ("LOW", {"UNTRIAGED": 1}, True),
+            ("LOW", {"UNDEFINED": 1}, True),
+            ("CRITICAL", {"SEVERE": 3}, True),
+            ("CRITICAL", {"SEVERE": 0}, False),
+            ("NONE", {"CRITICAL": 99, "SEVERE": 1}, False),
         ],
     )
     def test_the_threshold_is_the_lowest_severity_that_refuses(self, world, threshold, counts, refused):
@@ -307,7 +428,9 @@ class TestScan:
 
         assert (operation == "PutJobFailureResult") is refused
         if not refused:
-            assert "no findings" not in body["outputVariables"]["scan"].partition("app: ")[2]
+            assert ("no findings" in body["outputVariables"]["scan"].partition("app: ")[2]) is (
+                not any(counts.values())
+            )
 
     def test_a_pending_scan_is_waited_for_by_continuation_and_never_by_sleeping(self, world, monkeypatch):
         digests = world.push_good()
@@ -365,22 +488,23 @@ class TestScan:
         assert "switch scanning on" in said
 
     @pytest.mark.parametrize(
-        "status",
+        ("status", "remark"),
         [
-            "FAILED",
-            "UNSUPPORTED_IMAGE",
-            "SCAN_ELIGIBILITY_EXPIRED",
-            "FINDINGS_UNAVAILABLE",
-            "LIMIT_EXCEEDED",
-            "IMAGE_SIZE_EXCEEDED",
+            ("FAILED", "UnsupportedImageError: no packages."),
+            ("UNSUPPORTED_IMAGE", ""),
+            ("UNSUPPORTED_IMAGE", "Scratch."),
+            ("IMAGE_SIZE_EXCEEDED", ""),
         ],
     )
+    @pytest.mark.parametrize("threshold", ["HIGH", "NONE"])
     @pytest.mark.parametrize("unsupported", ["allow", "refuse"])
-    def test_an_image_that_cannot_be_scanned_is_treated_as_the_contract_says(self, world, status, unsupported):
+    def test_an_image_that_cannot_be_scanned_is_treated_as_the_contract_says(
+        self, world, status, remark, threshold, unsupported
+    ):
         world.push_good()
-        world.put("Template", template({**RELEASE, "scan": {"threshold": "HIGH", "unsupported": unsupported}}))
+        world.put("Template", template({**RELEASE, "scan": {"threshold": threshold, "unsupported": unsupported}}))
         _, children = world.push_index("app", "prod-" + "b" * 40)
-        world.scanned("app", children["arm64"], status=status, description="UnsupportedImageError: no packages.")
+        world.scanned("app", children["arm64"], status=status, description=remark)
 
         operation, body = world.gate(both(app=uri("app", "b" * 40)))
 
@@ -388,7 +512,99 @@ class TestScan:
             assert body["outputVariables"]["scan"].endswith(f"app: no result ({status})")
         else:
             assert operation == "PutJobFailureResult"
-            assert f"{status} (UnsupportedImageError: no packages)" in body["failureDetails"]["message"]
+            why = f"{status} ({remark.rstrip('.')})" if remark else status
+            assert f"cannot be scanned: {why};" in body["failureDetails"]["message"]
+
+    @pytest.mark.parametrize(
+        ("status", "remedy"),
+        [
+            ("SCAN_ELIGIBILITY_EXPIRED", "lengthen the registry's re-scan duration"),
+            ("FINDINGS_UNAVAILABLE", "under a new commit"),
+            ("LIMIT_EXCEEDED", "tomorrow"),
+        ],
+    )
+    @pytest.mark.parametrize("unsupported", ["allow", "refuse"])
+    def test_a_state_that_waiting_does_not_end_is_refused_whatever_the_contract_says(
+        self, world, status, remedy, unsupported
+    ):
+        world.push_good()
+        world.put("Template", template({**RELEASE, "scan": {"threshold": "HIGH", "unsupported": unsupported}}))
+        _, children = world.push_index("app", "prod-" + "b" * 40)
+        world.scanned("app", children["arm64"], {"CRITICAL": 2}, status=status)
+
+        said = world.refused(both(app=uri("app", "b" * 40)))
+
+        assert said.startswith(f"Container app: prod/api/app:prod-{'b' * 40} has no scan result: {status}; ")
+        assert remedy in said
+        assert world.released() is None
+
+    @pytest.mark.parametrize(
+        ("status", "after", "says"),
+        [
+            ("FAILED", 121, "has no scan result: FAILED (Internal error); the scan failed: let ECR scan it again"),
+            ("NEVER_HEARD_OF", 31 * 60, "its scan is NEVER_HEARD_OF after 30 minutes"),
+            ("", 31 * 60, "its scan is UNKNOWN after 30 minutes"),
+        ],
+    )
+    def test_another_state_without_a_result_waits_and_is_then_refused(self, world, monkeypatch, status, after, says):
+        world.push_good()
+        world.put("Template", template({**RELEASE, "scan": {"threshold": "CRITICAL", "unsupported": "allow"}}))
+        world.push_index("app", "prod-" + "b" * 40)
+        state = {"status": status, "description": "Internal error."} if status else {}
+        world.reply("ecr", "DescribeImageScanFindings", 200, {"imageScanStatus": state})
+        began = time.time()
+
+        _, waiting = world.gate(both(app=uri("app", "b" * 40)))
+        monkeypatch.setattr(time, "time", lambda: began + after)
+        said = world.refused(token=waiting["continuationToken"])
+
+        assert says in said
+
+    def test_a_result_without_findings_is_no_result(self, world, monkeypatch):
+        world.push_good()
+        world.reply("ecr", "DescribeImageScanFindings", 200, {"imageScanStatus": {"status": "COMPLETE"}})
+        began = time.time()
+
+        _, waiting = world.gate(both())
+        monkeypatch.setattr(time, "time", lambda: began + 31 * 60)
+
+        assert "its scan is COMPLETE after 30 minutes" in world.refused(token=waiting["continuationToken"])
+
+    @pytest.mark.parametrize("counts", [{}, {"findingSeverityCounts": {}}])
+    @pytest.mark.parametrize(("kind", "status"), [("findings", "COMPLETE"), ("enhancedFindings", "ACTIVE")])
+    def test_findings_that_ecr_has_not_counted_are_counted(self, world, counts, kind, status):
+        world.push_good()
+        pages = {None: (["HIGH"] * 2, "more"), "more": (["CRITICAL", "LOW"], None)}
+
+        def listed(_, params):
+            severities, token = pages[json.loads(params["body"]).get("nextToken")]
+            found = {kind: [{"severity": severity} for severity in severities], **counts}
+            more = {"nextToken": token} if token else {}
+            said = {"imageScanStatus": {"status": status}, "imageScanFindings": found, **more}
+            return SimpleNamespace(status_code=200), said
+
+        world.replies["ecr", "DescribeImageScanFindings"] = listed
+
+        assert "has findings (1 CRITICAL and 2 HIGH)" in world.refused(both())
+
+    def test_findings_without_an_end_are_refused(self, world):
+        world.push_good()
+        found = {"findings": [{"severity": "LOW"}]}
+        answer = {"imageScanStatus": {"status": "COMPLETE"}, "imageScanFindings": found, "nextToken": "again"}
+        world.reply("ecr", "DescribeImageScanFindings", 200, answer)
+
+        assert "more findings than can be counted" in world.refused(both())
+
+    def test_a_clean_image_whose_findings_are_listed_and_not_counted_is_released(self, world):
+        world.push_good()
+        found = {"enhancedFindings": []}
+        answer = {"imageScanStatus": {"status": "ACTIVE"}, "imageScanFindings": found}
+        world.reply("ecr", "DescribeImageScanFindings", 200, answer)
+
+        operation, body = world.gate(both())
+
+        assert operation == "PutJobSuccessResult"
+        assert body["outputVariables"]["scan"] == "nginx: no findings; app: no findings"
 
     def test_an_archived_image_is_refused_whatever_the_contract_says(self, world):
         world.push_good()
@@ -398,15 +614,108 @@ class TestScan:
 
         assert "is archived" in world.refused(both(app=uri("app", "b" * 40)))
 
-    def test_without_a_threshold_nobody_waits(self, world):
+    def test_where_no_result_could_refuse_anything_nobody_waits(self, world):
         world.push_good()
-        world.put("Template", template({**RELEASE, "scan": {"threshold": "NONE", "unsupported": "refuse"}}))
+        world.put("Template", template({**RELEASE, "scan": {"threshold": "NONE", "unsupported": "allow"}}))
         _, children = world.push_index("app", "prod-" + "b" * 40)
         world.scanned("app", children["arm64"], status="IN_PROGRESS")
 
         _, body = world.gate(both(app=uri("app", "b" * 40)))
 
         assert body["outputVariables"]["scan"].endswith("app: no result (IN_PROGRESS)")
+
+    def test_without_a_threshold_an_image_still_has_to_be_scanned_where_the_contract_says_so(self, world, monkeypatch):
+        world.push_good()
+        world.put("Template", template({**RELEASE, "scan": {"threshold": "NONE", "unsupported": "refuse"}}))
+        world.push_index("app", "prod-" + "b" * 40)
+        began = time.time()
+
+        operation, waiting = world.gate(both(app=uri("app", "b" * 40)))
+        monkeypatch.setattr(time, "time", lambda: began + 121)
+
+        assert operation == "PutJobSuccessResult"
+        assert "has no scan result: NOT_SCANNED" in world.refused(token=waiting["continuationToken"])
+
+
+class TestRollBack:
+    """A release of what ran before is not refused for what scanning has found since."""
+
+    @pytest.fixture
+    def ran(self, world):
+        """Two releases, of which the second runs: their hand-offs by number, all with a finding by now."""
+        handoffs = []
+        digests = {}
+        for commit in ("b" * 40, "c" * 40):
+            for container in ("nginx", "app"):
+                digests[container], children = world.push_index(container, f"prod-{commit}")
+                world.scanned(container, children["arm64"], {"CRITICAL": 1})
+            handoffs.append([entry(container, uri(container, commit)) for container in ("nginx", "app")])
+            if commit.startswith("b"):
+                world.register(digests)
+        world.run(digests, "ECS")
+        return handoffs
+
+    def test_what_ran_before_is_released_and_its_findings_are_shown(self, world, ran):
+        operation, body = world.gate(ran[0])
+
+        assert operation == "PutJobSuccessResult", body
+        assert body["outputVariables"]["scan"] == "nginx: 1 CRITICAL; app: 1 CRITICAL"
+
+    def test_what_runs_is_released_again(self, world, ran):
+        operation, _ = world.gate(ran[1])
+
+        assert operation == "PutJobSuccessResult"
+
+    def test_an_image_that_never_ran_is_refused_beside_one_that_did(self, world, ran):
+        _, children = world.push_index("app", "prod-" + "d" * 40)
+        world.scanned("app", children["arm64"], {"CRITICAL": 1})
+
+        assert "has findings" in world.refused([ran[0][0], entry("app", uri("app", "d" * 40))])
+
+    def test_an_image_that_ran_in_another_container_is_refused(self, world):
+        digests = world.push_good()
+        _, children = world.push_index("app", "prod-" + "d" * 40)
+        world.scanned("app", children["arm64"], {"CRITICAL": 1})
+        world.run({"nginx": digests["nginx"], "app": digests["app"]}, "ECS")
+
+        assert "has findings" in world.refused(both(app=uri("app", "d" * 40)))
+
+    def test_a_revision_that_was_deleted_hides_none_before_it(self, world, ran):
+        newest = world.register(world.push_good())
+        world.ecs.update_service(cluster="prod", service="prod-api", taskDefinition=newest)
+        error = {"Error": {"Code": "ClientException", "Message": "Unable to describe task definition."}}
+
+        def describe(_, params):
+            gone = json.loads(params["body"])["taskDefinition"].endswith(":2")
+            return (SimpleNamespace(status_code=400), error) if gone else None
+
+        world.replies["ecs", "DescribeTaskDefinition"] = describe
+
+        assert world.gate(ran[0])[0] == "PutJobSuccessResult"
+        assert "has findings" in world.refused(ran[1])
+
+    def test_only_the_last_revisions_count(self, world, ran):
+        other = world.push_good()
+        for _ in range(rollback.REVISIONS):
+            newest = world.register(other)
+        world.ecs.update_service(cluster="prod", service="prod-api", taskDefinition=newest)
+
+        assert "has findings" in world.refused(ran[0])
+
+    def test_an_archived_image_is_refused_though_it_ran(self, world, ran):
+        for digest in (one["imageDigest"] for one in world.ecr.list_images(repositoryName="prod/api/app")["imageIds"]):
+            world.scanned("app", digest, status="IMAGE_ARCHIVED")
+
+        assert "is archived" in world.refused(ran[0])
+
+    @pytest.mark.usefixtures("ran")
+    def test_nothing_is_looked_up_where_nothing_is_refused(self, world):
+        world.push_good()
+        world.calls.clear()
+
+        world.gate(both())
+
+        assert world.calls.count("ecs:DescribeTaskDefinition") == 1
 
 
 class TestChanges:
@@ -490,9 +799,9 @@ class TestChanges:
             )
             for number in range(40)
         ]
-        scans = [(image, images.Scan(status="COMPLETE", remark="", counts={"LOW": 1})) for image in pinned]
+        scanned = [(image, scans.Scan(status="COMPLETE", remark="", counts={"LOW": 1})) for image in pinned]
 
-        variables = release_gate._variables(pinned, scans, "x" * 5_000)
+        variables = release_gate._variables(pinned, scanned, "x" * 5_000)
 
         assert sum(len(value) for name, value in variables.items() if name != "digests") <= 850
         assert len(variables["digests"]) <= 900

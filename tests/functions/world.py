@@ -211,14 +211,18 @@ class World(Emulator):
         job = {"id": f"11111111-2222-3333-4444-{number:012}", "accountId": ACCOUNT, "data": self.job_data(**data)}
         return {"CodePipeline.job": job}
 
-    def run(self, digests, controller):
-        """Let the service run a task definition that an earlier release rendered."""
+    def register(self, digests):
+        """Register the task definition that an earlier release rendered."""
         containers = [
             {**one, "image": f"{REGISTRY}/prod/api/{one['name']}@{digests[one['name']]}"}
             for one in TASKDEF["containerDefinitions"]
         ]
         task = self.ecs.register_task_definition(**{**TASKDEF, "containerDefinitions": containers})
-        name = task["taskDefinition"]["taskDefinitionArn"]
+        return task["taskDefinition"]["taskDefinitionArn"]
+
+    def run(self, digests, controller):
+        """Let the service run a task definition that an earlier release rendered."""
+        name = self.register(digests)
         own = {"taskDefinition": name} if controller == "ECS" else {}
         self.ecs.create_service(
             cluster="prod",
