@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,8 @@ from rehearsal.wire import wire_from_plain
 ROOT = Path(__file__).parents[2]
 PACKS = {name: ROOT / "policies" / name for name in ("least-privilege", "release-safety")}
 
+_RUNS = itertools.count()
+
 
 @dataclass(frozen=True, kw_only=True)
 class Thing:
@@ -28,11 +31,6 @@ class Thing:
     inputs: Mapping[str, Any] = field(default_factory=dict)
     refers: Mapping[str, Sequence[str]] = field(default_factory=dict)
     ignore: tuple[str, ...] = ()
-
-    @property
-    def urn(self) -> str:
-        """The resource's URN."""
-        return f"urn:pulumi:test::test::{self.type}::{self.name}"
 
     def but(self, **inputs: Any) -> Thing:
         """The same with other inputs; None takes one away."""
@@ -53,17 +51,18 @@ class Found:
 
 def registrations(things: Iterable[Thing], provider: Thing) -> list[Registration]:
     """The things as the engine keeps them, all under one provider."""
+    run = f"urn:pulumi:run{next(_RUNS)}::test::"  # a pack keeps by URN what a program declared, and a process is asked often
     listed = list(things)
-    urns = {t.name: t.urn for t in listed}
+    urns = {t.name: f"{run}{t.type}::{t.name}" for t in listed}
     owner = Registration(
-        urn=provider.urn, type=provider.type, name=provider.name, parent="", custom=True,
+        urn=f"{run}{provider.type}::{provider.name}", type=provider.type, name=provider.name, parent="", custom=True,
         inputs=wire_from_plain(dict(provider.inputs)), outputs=wire_from_plain(dict(provider.inputs)),
     )  # fmt: skip
     return [
         owner,
         *(
             Registration(
-                urn=t.urn, type=t.type, name=t.name, parent="", custom=True, provider=owner,
+                urn=urns[t.name], type=t.type, name=t.name, parent="", custom=True, provider=owner,
                 inputs=wire_from_plain(dict(t.inputs)), outputs=wire_from_plain(dict(t.inputs)),
                 options=Options(ignore_changes=t.ignore),
                 property_dependencies={k: tuple(urns[n] for n in names if n in urns) for k, names in t.refers.items()},
@@ -141,7 +140,7 @@ class Judge:
         return list(self._analyzer.remediate(resource).remediations)
 
     def stack(self, resources: Sequence[Registration]) -> list[Found]:
-        """Everything that the pack says of the whole stack."""
+        """Everything that the pack says of the whole stack, by its outputs alone."""
         names = {r.urn: r.name for r in resources}
         response = self._analyzer.analyze_stack(resources)
         return [Found(d.policyName, names.get(d.urn, ""), d.enforcementLevel, d.message) for d in response.diagnostics]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any, Final
 
+from . import written_back
 from .conditions import source_accounts
 from .documents import Document, DocumentError, Statement, parse
 from .resources import UNKNOWN, Resource, by_kind, holds_unknown
@@ -268,8 +269,9 @@ class Inventory:
             settings=self.settings,
             trust=Source(resource=role, via="trust policy", value=trust, principals=True) if trust else None,
         )
+        elsewhere = written_back.inline_elsewhere(role, self.of)
         for inline in role.objects("inlinePolicies"):
-            if inline.get("policy") is not None:
+            if inline.get("policy") is not None and inline.get("name") not in elsewhere:
                 via = f"inline policy {inline.get('name', '')}".rstrip()
                 out.sources.append(Source(resource=role, via=via, value=inline["policy"]))
         return out
@@ -320,10 +322,10 @@ class Inventory:
         for item in items:
             if isinstance(item, str):
                 policy = self._policies_by_arn.get(item)
-                if policy:
-                    identity.sources.append(self._policy_source(policy))
-                else:
+                if policy is None:
                     identity.managed.append((resource, item))
+                elif all(s.resource is not policy for s in identity.sources):
+                    identity.sources.append(self._policy_source(policy))
         if UNKNOWN in items:
             referred = [r for r in resource.refers.get(key, ()) if r.kind == "iam.Policy"]
             identity.sources += [self._policy_source(p) for p in referred]
@@ -504,8 +506,19 @@ class Inventory:
                     continue
                 if known is None and not _looks_like_a_document(value):
                     continue
-                out.append(Source(resource=resource, via=f"its {key}", value=value, principals=True))
+                source = Source(resource=resource, via=f"its {key}", value=value, principals=True)
+                if not self._is_aws_own(source, key):
+                    out.append(source)
         return out
+
+    def _is_aws_own(self, source: Source, key: str) -> bool:
+        """Whether a policy that the program did not declare there is AWS's default, or judged where it is set."""
+        resource = source.resource
+        if resource.declared is not None and not resource.written_back(key):
+            return False
+        if written_back.set_by_another(resource, self.of):
+            return True
+        return not isinstance(source.parsed, DocumentError) and written_back.is_aws_default(resource, source.parsed)
 
     @cached_property
     def documents(self) -> list[Source]:

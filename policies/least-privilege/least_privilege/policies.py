@@ -5,17 +5,16 @@ This module alone knows Pulumi; it gives the rules plain resources and reports w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 from pulumi_policy import (
     EnforcementLevel,
     Policy,
     PolicyComplianceFramework,
     PolicyConfigSchema,
-    PolicyResource,
     ReportViolation,
     ResourceValidationArgs,
     ResourceValidationPolicy,
@@ -23,16 +22,13 @@ from pulumi_policy import (
     StackValidationArgs,
     StackValidationPolicy,
 )
-from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, UnknownValueError
 
 from . import audiences, identities
+from .adapter import Later, PerStack, keeping_what_is_declared
 from .findings import Finding, Verdict
 from .inventory import Inventory
-from .resources import Resource, kind_of, plain
+from .resources import kind_of
 from .settings import SCHEMA, Settings, SettingsError, settings_of
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 Rule = Callable[[Inventory], Iterator[Verdict]]
 
@@ -171,7 +167,7 @@ def policies() -> list[Policy]:
             enforcement_level=EnforcementLevel.MANDATORY,
             severity=Severity.CRITICAL,
             remediation_steps=LONG_LIVED_REMEDY,
-            validate=_refuse_long_lived,
+            validate=keeping_what_is_declared(_refuse_long_lived),
         ),
     ]
     out += [
@@ -200,6 +196,9 @@ def _refuse_long_lived(args: ResourceValidationArgs, report: ReportViolation) ->
         )
 
 
+_INVENTORY: Final[PerStack[Settings, Inventory]] = PerStack(Inventory)
+
+
 def _judge(rule: Rule, args: StackValidationArgs, report: ReportViolation) -> None:
     """Report what a rule finds; what cannot be known yet ends the policy as unknown, in the rule's own words."""
     try:
@@ -208,80 +207,10 @@ def _judge(rule: Rule, args: StackValidationArgs, report: ReportViolation) -> No
         report(str(error), None)
         return
     unknown: list[str] = []
-    for verdict in rule(inventory_of(args.resources, settings)):
+    for verdict in rule(_INVENTORY.of(args.resources, settings)):
         if isinstance(verdict, Finding):
             report(verdict.message, verdict.resource.urn)
         else:
             unknown.append(verdict.message)
     if unknown:
-        raise _Later(unknown)
-
-
-class _Later(UnknownValueError):  # noqa: N818  what it says is not an error
-    """How a policy says that it cannot judge yet: the SDK reports it as advisory, with this message."""
-
-    def __init__(self, messages: Sequence[str]) -> None:
-        super().__init__(UNKNOWN_STRING_VALUE, [])
-        self.message = "; ".join(dict.fromkeys(messages))
-
-
-_LAST: list[tuple[Sequence[PolicyResource], Settings, Inventory]] = []
-
-
-def inventory_of(resources: Sequence[PolicyResource], settings: Settings) -> Inventory:
-    """The inventory of a stack; the same one for every policy that is given the same resources."""
-    for known, with_settings, inventory in _LAST:
-        if with_settings is settings and _same(known, resources):
-            return inventory
-    if _LAST and not _same(_LAST[0][0], resources):
-        _LAST.clear()
-    inventory = Inventory(adapted(resources), settings)
-    _LAST.append((resources, settings, inventory))
-    return inventory
-
-
-def _same(known: Sequence[PolicyResource], resources: Sequence[PolicyResource]) -> bool:
-    return len(known) == len(resources) and all(a is b for a, b in zip(known, resources, strict=True))
-
-
-def adapted(resources: Iterable[PolicyResource]) -> list[Resource]:
-    """The SDK's resources as the rules read them."""
-    given = list(resources)
-    out = {
-        id(r): Resource(
-            type=r.resource_type,
-            name=r.name,
-            urn=r.urn,
-            read=partial(_plain, r.props),
-            read_provider=partial(_plain, r.provider.props if r.provider else {}),
-            ignored=tuple(r.opts.ignore_changes or ()),
-        )
-        for r in given
-    }
-    for r in given:
-        own = out[id(r)]
-        own.parent = out.get(id(r.parent)) if r.parent else None
-        own.refers = _References(r.property_dependencies, out)
-    return [out[id(r)] for r in given]
-
-
-def _plain(value: Mapping[str, Any]) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = plain(value, UnknownValueError)
-    return found
-
-
-class _References(Mapping[str, "Sequence[Resource]"]):
-    """A resource's property dependencies, as the rules' own resources."""
-
-    def __init__(self, dependencies: Mapping[str, Sequence[PolicyResource]], known: Mapping[int, Resource]) -> None:
-        self._dependencies = dependencies
-        self._known = known
-
-    def __getitem__(self, key: str) -> Sequence[Resource]:
-        return [self._known[id(r)] for r in self._dependencies[key] if id(r) in self._known]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._dependencies)
-
-    def __len__(self) -> int:
-        return len(self._dependencies)
+        raise Later(unknown)

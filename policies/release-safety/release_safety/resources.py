@@ -39,13 +39,15 @@ def kind_of(type_token: str) -> str:
 
 @dataclass(kw_only=True, eq=False)
 class Resource:
-    """One resource: inputs where a resource policy asks, outputs where a stack policy does."""
+    """One resource, as the program declares it and as its provider answered."""
 
     type: str
     name: str
     urn: str
     read: Callable[[], Mapping[str, Any]] = dict
-    """Gives the properties; called once, when they are first asked for."""
+    """Gives the outputs; called once, when they are first asked for."""
+    read_declared: Callable[[], Mapping[str, Any]] | None = None
+    """Gives the inputs; None where the program declares none, or where they were not shown."""
     read_provider: Callable[[], Mapping[str, Any]] = dict
     """Gives the inputs of the resource's provider."""
     ignored: tuple[str, ...] = ()
@@ -60,12 +62,26 @@ class Resource:
         return kind_of(self.type)
 
     @cached_property
-    def props(self) -> Mapping[str, Any]:
-        """Plain properties; an input that is not known at preview is `UNKNOWN`.
+    def declared(self) -> Mapping[str, Any] | None:
+        """What the program itself says; None where that was not shown."""
+        return None if self.read_declared is None else self.read_declared()
 
-        What the provider computes by itself (a property that nobody set) is not there: it comes from no resource.
+    @cached_property
+    def props(self) -> Mapping[str, Any]:
+        """Plain properties: what the program declares, and beside it what the provider answered.
+
+        An input that is not known at preview is `UNKNOWN`. What the provider will compute by itself (a property that
+        nobody set) is not there: it comes from no resource.
         """
-        return {k: v for k, v in self.read().items() if v is not UNKNOWN or self.refers.get(k)}
+        out = dict(self.read())
+        for key, value in (self.declared or {}).items():
+            if not holds_unknown(value) or holds_unknown(out.get(key, UNKNOWN)):
+                out[key] = value
+        return {k: v for k, v in out.items() if v is not UNKNOWN or self.refers.get(k)}
+
+    def written_back(self, key: str) -> bool:
+        """Whether the program declares nothing there: the value, if there is one, is AWS's or somebody else's."""
+        return self.declared is not None and self.declared.get(key) is None
 
     @cached_property
     def provider(self) -> Mapping[str, Any]:
