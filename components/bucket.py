@@ -90,10 +90,11 @@ class PrivateBucket(pulumi.ComponentResource):
         aws.s3.BucketLifecycleConfiguration(
             name, bucket=self.bucket.id, rules=[rule], opts=pulumi.ResourceOptions(parent=self, depends_on=[versioning])
         )
+        arn = args.names.bucket_arn(args.bucket)
         policy = aws.s3.BucketPolicy(
             name,
             bucket=self.bucket.id,
-            policy=iam.document(iam.tls_only(args.names.bucket_arn(args.bucket)), *args.statements),
+            policy=iam.document(iam.tls_only("s3:*", arn, f"{arn}/*"), *args.statements),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[block]),
         )
         self.ready: list[pulumi.Resource] = [versioning, policy]

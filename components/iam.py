@@ -123,13 +123,13 @@ def pass_role(sid: str, roles: tuple[str, ...], service: str) -> Statement:
     )
 
 
-def tls_only(bucket_arn: str) -> Statement:
-    """Refusal of every request to a bucket that is not encrypted on its way."""
+def tls_only(action: str, *resources: str) -> Statement:
+    """Refusal of every such request to a bucket or topic that is not encrypted on its way."""
     return Statement(
         sid="RefuseWhatIsNotEncryptedInTransit",
         effect="Deny",
-        actions=("s3:*",),
-        resources=(bucket_arn, f"{bucket_arn}/*"),
+        actions=(action,),
+        resources=resources,
         principals="*",
         conditions={"Bool": {"aws:SecureTransport": "false"}},
     )

@@ -31,33 +31,31 @@ class Topics(pulumi.ComponentResource):
     def __init__(self, name: str, args: TopicsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("ecs-release:index:Topics", name, None, opts)
         names = args.names
-        alarms_arn = names.arn("sns", names.alarms_topic)
-        self.alarms = self._topic(f"{name}-alarms", names.alarms_topic, args.emails)
-        aws.sns.TopicPolicy(
-            f"{name}-alarms",
-            arn=self.alarms.arn,
-            policy=iam.document(
-                iam.Statement(
-                    sid="AlarmsOfThisEnvironmentSpeak",
-                    actions=("sns:Publish",),
-                    resources=(alarms_arn,),
-                    principals={"Service": "cloudwatch.amazonaws.com"},
-                    conditions=iam.from_source(names.arn("cloudwatch", f"alarm:{names.environment}-*"), names.account),
-                )
-            ),
-            opts=pulumi.ResourceOptions(parent=self.alarms),
+        speak = iam.Statement(
+            sid="AlarmsOfThisEnvironmentSpeak",
+            actions=("sns:Publish",),
+            resources=(names.arn("sns", names.alarms_topic),),
+            principals={"Service": "cloudwatch.amazonaws.com"},
+            conditions=iam.from_source(names.arn("cloudwatch", f"alarm:{names.environment}-*"), names.account),
         )
-        self.approvals = self._topic(f"{name}-approvals", names.approvals_topic, args.emails) if args.approval else None
+        self.alarms = self._topic(f"{name}-alarms", names, names.alarms_topic, args.emails, speak)
+        self.approvals = None
+        if args.approval:  # the pipelines speak by their own roles' permission
+            self.approvals = self._topic(f"{name}-approvals", names, names.approvals_topic, args.emails)
         self.register_outputs({"alarms": self.alarms.arn})
 
-    def _topic(self, name: str, topic: str, emails: tuple[str, ...]) -> aws.sns.Topic:
+    def _topic(
+        self, name: str, names: Names, topic: str, emails: tuple[str, ...], *statements: iam.Statement
+    ) -> aws.sns.Topic:
+        """A topic with a policy of its own: AWS's default lets every identity of the account publish and subscribe."""
         out = aws.sns.Topic(name, name=topic, opts=pulumi.ResourceOptions(parent=self))
+        below = pulumi.ResourceOptions(parent=out)
+        aws.sns.TopicPolicy(
+            name,
+            arn=out.arn,
+            policy=iam.document(*statements, iam.tls_only("sns:Publish", names.arn("sns", topic))),
+            opts=below,
+        )
         for email in emails:
-            aws.sns.TopicSubscription(
-                f"{name}-{email}",
-                topic=out.arn,
-                protocol="email",
-                endpoint=email,
-                opts=pulumi.ResourceOptions(parent=out),
-            )
+            aws.sns.TopicSubscription(f"{name}-{email}", topic=out.arn, protocol="email", endpoint=email, opts=below)
         return out

@@ -52,7 +52,7 @@ def test_a_role_is_passed_to_one_service_only():
 
 
 def test_a_denial_may_be_wide():
-    refusal = iam.tls_only("arn:aws:s3:::b").to_dict()
+    refusal = iam.tls_only("s3:*", "arn:aws:s3:::b", "arn:aws:s3:::b/*").to_dict()
 
     assert refusal["Effect"] == "Deny"
     assert refusal["Resource"] == ["arn:aws:s3:::b", "arn:aws:s3:::b/*"]

@@ -7,6 +7,7 @@ import pytest
 from tests.rehearsed import ACCOUNTS, REGION, STACKS, named, rehearsed
 
 TOPIC, SUBSCRIPTION = "aws:sns/topic:Topic", "aws:sns/topicSubscription:TopicSubscription"
+TOPIC_POLICY = "aws:sns/topicPolicy:TopicPolicy"
 
 
 @pytest.mark.parametrize(
@@ -30,9 +31,9 @@ def test_every_address_is_subscribed(topic):
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_only_this_environment_s_alarms_speak_in_the_alarms_topic(stack):
-    policy = json.loads(rehearsed(stack).one("aws:sns/topicPolicy:TopicPolicy", "topics-alarms").inputs["policy"])
+    policy = json.loads(rehearsed(stack).one(TOPIC_POLICY, "topics-alarms").inputs["policy"])
 
-    [statement] = policy["Statement"]
+    [statement] = [s for s in policy["Statement"] if s["Effect"] == "Allow"]
 
     assert statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
     assert statement["Action"] == ["sns:Publish"]
@@ -41,3 +42,16 @@ def test_only_this_environment_s_alarms_speak_in_the_alarms_topic(stack):
         "ArnLike": {"aws:SourceArn": f"arn:aws:cloudwatch:{REGION}:{ACCOUNTS[stack]}:alarm:{stack}-*"},
         "StringEquals": {"aws:SourceAccount": ACCOUNTS[stack]},
     }
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_no_topic_is_left_with_the_policy_that_lets_in_the_whole_account(stack):
+    run = rehearsed(stack, "up")
+    policies = {p.inputs["arn"]: json.loads(p.inputs["policy"])["Statement"] for p in run.all(TOPIC_POLICY)}
+
+    assert set(policies) >= {t.outputs["arn"] for t in run.all(TOPIC)}
+    for arn, statements in policies.items():
+        [refusal] = [s for s in statements if s["Effect"] == "Deny"]
+        assert refusal["Resource"] == [arn]
+        assert refusal["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        assert all("Service" in s["Principal"] for s in statements if s["Effect"] == "Allow")
