@@ -269,12 +269,18 @@ class Inventory:
             settings=self.settings,
             trust=Source(resource=role, via="trust policy", value=trust, principals=True) if trust else None,
         )
-        elsewhere = written_back.inline_elsewhere(role, self.of)
         for inline in role.objects("inlinePolicies"):
-            if inline.get("policy") is not None and inline.get("name") not in elsewhere:
+            # What the provider reads back of a role is judged where the stack gives it.
+            elsewhere = role.written_back("inlinePolicies") and (role.text("name"), inline.get("name")) in self._inline
+            if inline.get("policy") is not None and not elsewhere:
                 via = f"inline policy {inline.get('name', '')}".rstrip()
                 out.sources.append(Source(resource=role, via=via, value=inline["policy"]))
         return out
+
+    @cached_property
+    def _inline(self) -> frozenset[tuple[str, str]]:
+        """(role, name) of the inline policies that other resources of the stack give."""
+        return frozenset((p.text("role"), p.text("name")) for p in self.of("iam.RolePolicy"))
 
     def _attach(self) -> None:
         for policy in self.of("iam.RolePolicy"):

@@ -47,14 +47,3 @@ def is_aws_default(resource: Resource, document: Document) -> bool:
         resource.account and exact_values(s, "aws:SourceOwner") == frozenset({resource.account})
         for s in document.allows
     )
-
-
-def inline_elsewhere(role: Resource, of: Callable[[str], Iterable[Resource]]) -> frozenset[str]:
-    """Names of the inline policies that other resources of the stack give a role which declares none itself."""
-    if not role.written_back("inlinePolicies"):
-        return frozenset()
-    return frozenset(
-        p.text("name")
-        for p in of("iam.RolePolicy")
-        if role in p.refers.get("role", ()) or p.text("role") in (role.text("name"), role.text("id"))
-    )
