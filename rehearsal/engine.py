@@ -32,6 +32,7 @@ from .state import State
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from .changes import Step
     from .config import Project
     from .lookups import Answer
     from .packs import Analyzer
@@ -177,9 +178,13 @@ def rehearse(
             phases=clock.seconds,
         )
     outputs.forget_classes()
-    if previous is not None:
-        return replace(result, steps=changes.plan(previous, result, settled=True))
-    return result
+    return result if previous is None else replace(result, steps=_steps(previous, result, complete=monitor.complete))
+
+
+def _steps(before: Rehearsal, run: Rehearsal, *, complete: bool) -> tuple[Step, ...]:
+    """What would be done; a run that did not get to its end deletes nothing."""
+    planned = changes.plan(before, run, settled=True)
+    return planned if complete else tuple(step for step in planned if step.op != "delete")
 
 
 def _apart(function: Callable[..., None], *args: Any, **options: Any) -> None:

@@ -82,6 +82,8 @@ class Monitor:
         self._registered: list[Registration] = []
         self.diagnostics: list[Diagnostic] = []
         self.stopped: Stopped | None = None
+        self.complete = False
+        """Whether everything was registered, so that the rest of the state goes; a run that failed leaves it."""
         self.refusals: list[Diagnostic] = []
         """Errors after which the engine goes on at preview, and still lets the packs see the stack."""
         self.callbacks = Callbacks()
@@ -170,9 +172,9 @@ class Monitor:
             self._providers.check(registration)
         self._judged(registration)
         step = self._stepped(registration, old, given)
+        self._record(registration)
         self._run_hooks("before", registration, step)
         self._providers.create(registration, step)
-        self._record(registration)
         if registration.custom:
             self._run_hooks("after", registration, step)
         return step
@@ -368,6 +370,10 @@ class Monitor:
         self.note("error", message, urn)
         return self.stopped
 
+    def _failed(self, message: str, urn: str) -> Stopped:
+        """End the run at a step that failed; the engine's preview says what it was doing (`diag/errors.go`)."""
+        return self._stop(f"Preview failed: {message}" if self._preview else message, urn)
+
     def _refuse(self, step: Step) -> None:
         """Say that the engine refuses a step; it ends an update there, and a preview after it has shown the rest."""
         if not self._preview:
@@ -380,8 +386,10 @@ class Monitor:
         if not self._preview:
             for registration in self.registrations():
                 self._note_unmade(registration)
-        if self._before is None or self.stopped is not None or any(d.severity == "error" for d in self.diagnostics):
+        failed = any(d.severity == "error" and d not in self.refusals for d in self.diagnostics)
+        if self._before is None or self.stopped is not None or failed:
             return
+        self.complete = True
         for step in self._before.gone():
             old = step.old
             if old is None:
@@ -389,7 +397,7 @@ class Monitor:
             try:
                 self._run_hooks("before", None, step)
                 if step.refused:
-                    self._refuse(step)
+                    raise self._failed(step.refused, step.urn)
                 self._run_hooks("after", None, step)
             except Stopped:
                 return
@@ -521,7 +529,7 @@ class Monitor:
             self._hooks.run(f"{when}_{op}", options.hooks, urn, identifier, now, before)
         except (HookFailed, CallbackLost) as problem:
             if when == "before":
-                raise self._stop(str(problem), urn) from problem
+                raise self._failed(str(problem), urn) from problem
             self.note("error", str(problem), urn)
 
     def _referenced_stack(self, name: str) -> dict[str, Any]:

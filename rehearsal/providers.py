@@ -60,9 +60,9 @@ class Providers:
         """Set id and outputs as the provider, or at preview the engine, would give them."""
         old = step.old if step is not None else None
         if step is not None and old is not None and step.op == "same":
-            if registration.custom or registration.remote:
-                registration.id = None if registration.remote else str(old.id)
-                registration.outputs = state.outputs_of(old)
+            # What a component says of itself comes later, where the program gets that far.
+            registration.id = str(old.id) if registration.custom else None
+            registration.outputs = state.outputs_of(old)
             return
         if registration.remote:
             self._construct(registration)

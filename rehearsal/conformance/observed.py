@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -82,7 +83,8 @@ def of_rehearsal(run: Rehearsal) -> Seen:
         step.urn: Planned(
             op=step.op,
             delete_first=step.delete_first and step.op == "replace",
-            changed=tuple(sorted(c.path + "!" * c.replaces for c in step.changes)),
+            # Of a component the engine says that it changes, not what of it: no provider is asked.
+            changed=tuple(sorted(c.path + "!" * c.replaces for c in step.changes if step.new and step.new.custom)),
         )
         for step in run.steps
         if step.op not in ("same", "read")
@@ -154,6 +156,11 @@ def as_rehearsal(stack: str, seen: Seen) -> Rehearsal:
     )
 
 
+def _snake(kind: str) -> str:
+    """`before_update`, as the SDK writes what the state calls `BeforeUpdate`."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", kind).lower()
+
+
 def _of_state(given: Mapping[str, Any]) -> Resource:
     timeouts = given.get("customTimeouts") or {}
     hooks = given.get("resourceHooks") or {}
@@ -177,7 +184,7 @@ def _of_state(given: Mapping[str, Any]) -> Resource:
             retain_on_delete=given.get("retainOnDelete", False),
             deleted_with=given.get("deletedWith", ""),
             import_id=given.get("importID", ""),
-            hooks=tuple(f"{kind}: {name}" for kind, names in sorted(hooks.items()) for name in names),
+            hooks=tuple(f"{_snake(kind)}: {name}" for kind, names in sorted(hooks.items()) for name in names),
         ),
         dependencies=tuple(sorted(given.get("dependencies", ()))),
         property_dependencies={k: tuple(sorted(v or ())) for k, v in given.get("propertyDependencies", {}).items()},

@@ -124,6 +124,7 @@ def test_a_protected_resource_is_not_deleted(project):
 
     again = run(project, "", "preview", previous=first)
 
+    assert again.errors[0].message.startswith("Preview failed: resource ")
     assert "cannot be deleted\nbecause it is protected" in again.errors[0].message
     assert ops(again) == {"t": "delete", first.resources[1].name: "delete"}
 
@@ -178,8 +179,10 @@ def test_a_hook_that_fails_before_an_update_ends_the_run_with_its_words(project,
 
     again = hooked(project, ["b"], mode, first)
 
-    assert [d.message for d in again.errors] == ['before hook "guard" failed: a running revision needs a']
+    said = 'before hook "guard" failed: a running revision needs a'
+    assert [d.message for d in again.errors] == [f"Preview failed: {said}" if mode == "preview" else said]
     assert again.errors[0].urn == first.one(name="b").urn
+    assert ops(again) == {"b": "update"}  # what comes after it is neither registered nor deleted
 
 
 def test_a_hook_that_is_content_lets_the_update_happen(project):
