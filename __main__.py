@@ -45,9 +45,11 @@ provider = aws.Provider(
 here = pulumi.ResourceOptions(providers={"aws": provider})
 
 # What the services of an environment share.
-handoff = Handoff("handoff", HandoffArgs(names=names, event_bridge=stack.trigger == "s3-events"), here)
-templates = PrivateBucket("templates", PrivateBucketArgs.of_templates(names), here)
-artifacts = PrivateBucket("artifacts", PrivateBucketArgs.of_artifacts(names), here)
+handoff = Handoff(
+    "handoff", HandoffArgs(names=names, event_bridge=stack.trigger == "s3-events", protect=stack.production), here
+)
+templates = PrivateBucket("templates", PrivateBucketArgs.of_templates(names, protect=stack.production), here)
+artifacts = PrivateBucket("artifacts", PrivateBucketArgs.of_artifacts(names, protect=stack.production), here)
 if stack.trigger == "cloudtrail" and stack.trail == "create":
     Trail("trail", TrailArgs(names=names), here)
 oidc = OidcProviders("oidc", OidcProvidersArgs(names=names, ci=stack.ci), here)

@@ -22,6 +22,9 @@ class PrivateBucketArgs:
         expire_days: days after which current objects expire; None keeps them.
         expire_old_versions_days: days after which versions that are no longer current expire.
         statements: what the bucket policy says besides TLS.
+        protect: no update deletes the bucket, because people depend on what it holds.
+        retain: when the bucket leaves the stack, it stays in the account as private as it was: AWS deletes no bucket
+            that holds objects, and the update would end there.
     """
 
     names: Names
@@ -30,16 +33,25 @@ class PrivateBucketArgs:
     expire_days: int | None = None
     expire_old_versions_days: int
     statements: tuple[iam.Statement, ...] = ()
+    protect: bool = False
+    retain: bool = False
 
     @classmethod
-    def of_templates(cls, names: Names) -> PrivateBucketArgs:
+    def of_templates(cls, names: Names, *, protect: bool) -> PrivateBucketArgs:
         """The bucket of the templates that infrastructure owns; CI cannot reach it."""
-        return cls(names=names, bucket=names.template_bucket, expire_old_versions_days=400)
+        return cls(names=names, bucket=names.template_bucket, expire_old_versions_days=400, protect=protect)
 
     @classmethod
-    def of_artifacts(cls, names: Names) -> PrivateBucketArgs:
+    def of_artifacts(cls, names: Names, *, protect: bool) -> PrivateBucketArgs:
         """The bucket in which pipelines carry what one action gives to the next."""
-        return cls(names=names, bucket=names.artifact_bucket, kms=True, expire_days=90, expire_old_versions_days=30)
+        return cls(
+            names=names,
+            bucket=names.artifact_bucket,
+            kms=True,
+            expire_days=90,
+            expire_old_versions_days=30,
+            protect=protect,
+        )
 
 
 class PrivateBucket(pulumi.ComponentResource):
@@ -50,8 +62,9 @@ class PrivateBucket(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: PrivateBucketArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("ecs-release:index:PrivateBucket", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self)
-        self.bucket = aws.s3.Bucket(name, bucket=args.bucket, opts=child)
+        child = pulumi.ResourceOptions(parent=self, retain_on_delete=args.retain)
+        itself = pulumi.ResourceOptions(protect=args.protect)
+        self.bucket = aws.s3.Bucket(name, bucket=args.bucket, opts=pulumi.ResourceOptions.merge(child, itself))
         aws.s3.BucketOwnershipControls(
             name, bucket=self.bucket.id, rule={"object_ownership": "BucketOwnerEnforced"}, opts=child
         )
@@ -88,14 +101,17 @@ class PrivateBucket(pulumi.ComponentResource):
         if args.expire_days is not None:
             rule["expiration"] = {"days": args.expire_days}
         aws.s3.BucketLifecycleConfiguration(
-            name, bucket=self.bucket.id, rules=[rule], opts=pulumi.ResourceOptions(parent=self, depends_on=[versioning])
+            name,
+            bucket=self.bucket.id,
+            rules=[rule],
+            opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[versioning])),
         )
         arn = args.names.bucket_arn(args.bucket)
         policy = aws.s3.BucketPolicy(
             name,
             bucket=self.bucket.id,
             policy=iam.document(iam.tls_only("s3:*", arn, f"{arn}/*"), *args.statements),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[block]),
+            opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[block])),
         )
         self.ready: list[pulumi.Resource] = [versioning, policy]
         self.register_outputs({"bucket": self.bucket.bucket})

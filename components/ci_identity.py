@@ -96,12 +96,14 @@ class OidcProvidersArgs:
 class OidcProviders(pulumi.ComponentResource):
     """The account's OIDC providers of the CIs; one of a URL per account, so a stack makes or reuses it.
 
+    One that leaves the stack stays in the account, for the roles of every other stack trust it too.
+
     AWS does not need a thumbprint for either issuer (IAM user guide, "Obtain the thumbprint for an OIDC provider").
     """
 
     def __init__(self, name: str, args: OidcProvidersArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("ecs-release:index:OidcProviders", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self)
+        child = pulumi.ResourceOptions(parent=self, retain_on_delete=True)
         github, circleci = args.ci.github, args.ci.circleci
         if github is not None and github.oidc_provider == "create":
             aws.iam.OpenIdConnectProvider(

@@ -19,6 +19,7 @@ class HandoffArgs:
 
     names: Names
     event_bridge: bool
+    protect: bool
 
 
 class Handoff(pulumi.ComponentResource):
@@ -33,7 +34,10 @@ class Handoff(pulumi.ComponentResource):
         bucket = PrivateBucket(
             name,
             PrivateBucketArgs(
-                names=args.names, bucket=args.names.handoff_bucket, expire_old_versions_days=_HISTORY_DAYS
+                names=args.names,
+                bucket=args.names.handoff_bucket,
+                expire_old_versions_days=_HISTORY_DAYS,
+                protect=args.protect,
             ),
             pulumi.ResourceOptions(parent=self),
         )

@@ -138,7 +138,9 @@ class LoadBalancer(pulumi.ComponentResource):
             ssl_policy=_TLS_POLICY if certificate else None,
             default_actions=[{"type": "forward", "target_group_arn": target_group.arn}],
             opts=pulumi.ResourceOptions(
-                parent=self.load_balancer, ignore_changes=_IGNORE_TRAFFIC if self._args.blue_green else None
+                parent=self.load_balancer,
+                protect=False,  # of the load balancer, and a child takes it over
+                ignore_changes=_IGNORE_TRAFFIC if self._args.blue_green else None,
             ),
         )
 
@@ -152,7 +154,7 @@ class LoadBalancer(pulumi.ComponentResource):
             default_actions=[
                 {"type": "redirect", "redirect": {"port": "443", "protocol": "HTTPS", "status_code": "HTTP_301"}}
             ],
-            opts=pulumi.ResourceOptions(parent=self.load_balancer, depends_on=ready),
+            opts=pulumi.ResourceOptions(parent=self.load_balancer, protect=False, depends_on=ready),
         )
 
     def _admit(self, kind: str, port: int, cidrs: tuple[str, ...]) -> list[pulumi.Resource]:

@@ -246,7 +246,7 @@ class Service(pulumi.ComponentResource):
                 "dynamic_scaling_out_suspended": False,
                 "scheduled_scaling_suspended": False,
             },
-            opts=pulumi.ResourceOptions(parent=self.service),
+            opts=pulumi.ResourceOptions(parent=self.service, protect=False),  # of the service, which a child takes over
         )
         metrics = {
             "cpu": ("ECSServiceAverageCPUUtilization", scaling.cpu_percent),
