@@ -49,7 +49,7 @@ rehearse: setup ## rehearse all stacks, or STACK=dev: what would be created, and
 	@$(BIN)/python -m rehearsal preview $(STACK_FLAG) $(PACK_SETTINGS:%=--policy-config %)
 
 engine: setup ## run STACK (default all) under the real Pulumi engine and compare with the rehearsal; COMPUTED=table.json, ARGS
-	@$(BIN)/python -m rehearsal.conformance $(STACK_FLAG) $(if $(COMPUTED),--computed $(COMPUTED)) $(ARGS)
+	@$(BIN)/python -m rehearsal.conformance $(STACK_FLAG) $(PACK_SETTINGS:%=--policy-config %) $(if $(COMPUTED),--computed $(COMPUTED)) $(ARGS)
 
 test: setup ## run every test
 	@$(BIN)/pytest -n auto

@@ -74,10 +74,14 @@ def _checked(options: argparse.Namespace, found: Any) -> dict[str, Any]:
     for stack in stacks:
         if not (project / f"Pulumi.{stack}.yaml").is_file():
             raise UsageError(f"there is no Pulumi.{stack}.yaml in {project}; make it, or name another --stack")
+    configs = [file.resolve() for file in options.policy_config]
     differences: list[Difference] = []
     unfound: list[str] = []
     for index, stack in enumerate(stacks):
-        with tempfile.TemporaryDirectory(prefix="engine-") as folder, Workspace(project, found, Path(folder)) as space:
+        with (
+            tempfile.TemporaryDirectory(prefix="engine-") as folder,
+            Workspace(project, found, Path(folder), configs) as space,
+        ):
             life = Life(workspace=space, stack=stack, say=_say)
             life.lived(deviations=index == 0)
             differences += life.differences
@@ -164,6 +168,14 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="FILE",
         help="compare the model's computed properties with a table as well, JSON: {token: {property: kind}}",
+    )
+    parser.add_argument(
+        "--policy-config",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="a pack's configuration, JSON; one for each pack, in order",
     )
     parser.add_argument("--no-build", action="store_true", help="skip rather than build the CLI where there is none")
     parser.add_argument("--build-only", action="store_true", help="only see to the CLI, and say where it is")

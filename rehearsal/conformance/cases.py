@@ -68,8 +68,8 @@ class Life:
 
     def _changes(self, stands: Rehearsal, *, deviations: bool) -> None:
         settings = self.workspace.settings(self.stack)
-        for name, change in (("change", changed), ("removal", removed)):
-            if name == "removal" and not deviations:
+        for name, change in (("change", changed), ("removal", removed), ("another name", renamed)):
+            if name != "change" and not deviations:
                 continue
             self.workspace.write_settings(self.stack, change(settings))
             rehearsed = self._rehearsed(previous=stands, refreshed=True)
@@ -109,7 +109,8 @@ class Life:
     # -- both sides
 
     def _rehearsed(self, mode: Mode = "preview", **options: Any) -> Rehearsal:
-        return rehearse(self.workspace.program, self.stack, mode, **options)
+        configs = self.workspace.policy_configs
+        return rehearse(self.workspace.program, self.stack, mode, policy_configs=configs, **options)
 
     def _engine(self, step: str, command: str, **options: bool) -> EngineRun:
         started = time.perf_counter()
@@ -168,14 +169,18 @@ def changed(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def removed(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The last service leaves, and a container of the first is called otherwise where nothing points to it."""
+    """The last service leaves."""
     result = copy.deepcopy(dict(settings))
     services = _services(result)
     if len(services) > 1:
         services.pop()
-    containers = services[0]["containers"]
-    if len(containers) > 1:
-        containers[-1]["name"] = "renamed"
+    return result
+
+
+def renamed(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The last container of the first service is called otherwise."""
+    result = copy.deepcopy(dict(settings))
+    _services(result)[0]["containers"][-1]["name"] = "renamed"
     return result
 
 

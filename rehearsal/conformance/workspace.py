@@ -54,7 +54,8 @@ class Workspace:
     The engine writes into stack files and the check changes settings: the project itself stays as it is.
     """
 
-    def __init__(self, project: Path, cli: Cli, folder: Path) -> None:
+    def __init__(self, project: Path, cli: Cli, folder: Path, policy_configs: Sequence[Path] = ()) -> None:
+        self.policy_configs = tuple(policy_configs)
         self.program = folder / "program"
         self._folder = folder
         self._cli = cli
@@ -109,6 +110,7 @@ class Workspace:
             given += ["--yes", "--skip-preview"]
         if packs:
             given += [part for pack in find_packs(self.program) for part in ("--policy-pack", str(pack))]
+            given += [part for file in self.policy_configs for part in ("--policy-pack-config", str(file))]
         started = time.perf_counter()
         done = self._pulumi(command, *given)
         lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []

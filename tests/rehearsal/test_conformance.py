@@ -131,6 +131,7 @@ def test_a_state_tells_secrets_options_and_dependencies():
         },
         "protect": True,
         "ignoreChanges": ["tags"],
+        "resourceHooks": {"BeforeUpdate": ["look"]},
         "dependencies": ["b", "a"],
         "provider": "urn:aws::1234",
     }
@@ -139,6 +140,7 @@ def test_a_state_tells_secrets_options_and_dependencies():
 
     assert role.inputs == {"port": 443, "password": Secret("hidden")}
     assert (role.options.protect, role.options.ignore_changes) == (True, ("tags",))
+    assert role.options.hooks == ("before_update: look",)
     assert (role.dependencies, role.provider) == (("a", "b"), "urn:aws")
 
 
@@ -313,7 +315,7 @@ def test_the_cases_leave_the_settings_that_they_are_given_alone():
     settings = {"config": {f"ecs-release:{key}": value for key, value in stack_settings("dev").items()}}
     before = json.dumps(settings)
 
-    others = [cases.changed(settings), cases.removed(settings), *cases.mistakes(settings)]
+    others = [cases.changed(settings), cases.removed(settings), cases.renamed(settings), *cases.mistakes(settings)]
 
     assert json.dumps(settings) == before
     assert all(json.dumps(other) != before for other in others)
