@@ -39,6 +39,27 @@ def _iam(resource: str) -> Callable[[Subject], str]:
     return lambda s: f"arn:{s.place.partition}:iam::{s.place.account}:{resource}"
 
 
+def _topic_policy(s: Subject) -> str:
+    """Amazon SNS developer guide, "Default policy" of CreateTopic: everybody of the own account, by a condition."""
+    arn = f"arn:{s.place.partition}:sns:{s.place.region}:{s.place.account}:{s.given('name')}"
+    actions = (
+        "GetTopicAttributes SetTopicAttributes AddPermission RemovePermission DeleteTopic Subscribe "
+        "ListSubscriptionsByTopic Publish"
+    )
+    return _document(
+        "2008-10-17",
+        {
+            "Sid": "__default_statement_ID",
+            "Effect": "Allow",
+            "Principal": {"AWS": "*"},
+            "Action": [f"SNS:{action}" for action in actions.split()],
+            "Resource": arn,
+            "Condition": {"StringEquals": {"AWS:SourceOwner": s.place.account}},
+        },
+        "__default_policy_ID",
+    )
+
+
 def _key_policy(s: Subject) -> str:
     """AWS KMS developer guide, "Default key policy" of CreateKey: the account's root, that is, its IAM policies."""
     root = f"arn:{s.place.partition}:iam::{s.place.account}:root"
@@ -181,6 +202,7 @@ WRITTEN_BACK: dict[tuple[str, str], Callable[[Any], Any]] = {
     (_OBJECT, "serverSideEncryption"): _always("AES256"),
     (_OBJECT, "storageClass"): _always("STANDARD"),
     (_TOPIC, "beginningArchiveTime"): _always(""),
+    (_TOPIC, "policy"): _topic_policy,
     (_TOPIC, "tracingConfig"): _always("PassThrough"),
 }
 """(Type, property) to what it is where the program gave nothing; None where it is not there then."""

@@ -184,6 +184,17 @@ def test_a_key_without_a_policy_has_the_default_one_of_its_account(project):
     assert statement["Principal"] == {"AWS": "arn:aws:iam::111111111111:root"}
 
 
+def test_a_topic_without_a_policy_has_the_default_one_of_its_account(project):
+    (statement,) = json.loads(made(project, "aws.sns.Topic('t', name='news', opts=opts)").outputs["policy"])[
+        "Statement"
+    ]
+
+    assert statement["Principal"] == {"AWS": "*"}
+    assert statement["Resource"] == f"arn:aws:sns:{HERE}:news"
+    assert "SNS:SetTopicAttributes" in statement["Action"]
+    assert statement["Condition"] == {"StringEquals": {"AWS:SourceOwner": "111111111111"}}
+
+
 def test_nobody_makes_up_lists_maps_and_objects(project):
     text = """api = aws.appsync.GraphQLApi('api', authentication_type='API_KEY', opts=opts)
 balancer = aws.lb.LoadBalancer('l', opts=opts)

@@ -75,6 +75,14 @@ def test_a_shipped_stack_plans_nothing_whatever_happened_since(stack, moment):
     assert planned == []
 
 
+@pytest.mark.parametrize("moment", ["refresh", "release"])
+def test_a_stack_stays_allowed_whatever_aws_writes_back(moment):
+    again = rehearse_stack("prod", previous=refresh.after(moment, rehearsed("prod", "up")))
+
+    assert again.packs
+    assert again.ok, [v.message for v in again.mandatory]
+
+
 def test_a_release_moves_what_releases_own_and_a_failed_one_less():
     up = rehearsed("prod", "up")
     released, failed, going_on = refresh.released(up), refresh.rolled_back(up), refresh.deploying(up)
