@@ -50,6 +50,8 @@ class Difference:
     """Whether the old one goes before the new one is made: their fixed name allows only one."""
     assumed: bool = False
     """Whether it was guessed that nothing replaces this type: `replacements.json` does not know it."""
+    refused: str = ""
+    """Why the provider refuses the change; empty where it does not."""
 
     @property
     def replaces(self) -> tuple[str, ...]:
@@ -110,8 +112,6 @@ def difference(
     """
     before, after = _comparable(old), paths.reset(_comparable(old), _comparable(new), ignore)
     forced = replacing(token)
-    if token == _SERVICE:
-        forced = (*(forced or ()), *_capacity(before, after))
     more = [paths.parsed(path) for path in replace_on]
     changes = []
     for where, one, other in paths.changed(before, after):
@@ -122,20 +122,22 @@ def difference(
         changes=tuple(changes),
         delete_first=any(c.replaces for c in changes) and _name_is_taken(token, before, after),
         assumed=forced is None,
+        refused=_wrong(token, changes, after),
     )
 
 
 _SERVICE = "aws:ecs/service:Service"
 
 
-def _capacity(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, ...]:
-    """Other capacity providers replace a service unless `forceNewDeployment` is set and it had and has some.
+def _wrong(token: str, changes: Iterable[Change], new: Mapping[str, Any]) -> str:
+    """Why the provider's Diff fails, if it does.
 
-    `capacityProviderStrategyCustomizeDiff`, terraform-provider-aws `internal/service/ecs/service.go`.
+    `capacityProviderStrategyCustomizeDiff`, terraform-provider-aws `internal/service/ecs/service.go` since 6.33.
     """
-    key = "capacityProviderStrategies"
-    in_place = new.get("forceNewDeployment") and bool(old.get(key)) == bool(new.get(key))
-    return () if in_place else (key,)
+    moved = any(change.path.startswith("capacityProviderStrategies") for change in changes)
+    if token == _SERVICE and moved and not new.get("forceNewDeployment"):
+        return "force_new_deployment should be true when capacity_provider_strategy is being updated"
+    return ""
 
 
 def replacing(token: str) -> tuple[str, ...] | None:
@@ -242,6 +244,7 @@ def step(old: Resource | None, new: Resource, inputs: Mapping[str, Any], *, take
         replace_on=new.options.replace_on_changes,
     )
     assumed = diff.assumed and new.custom and bool(diff.changes)
+    result = replace(result, refused=diff.refused)
     if taken or (new.custom and diff.replaces):
         first = new.options.delete_before_replace
         result = replace(result, delete_first=diff.delete_first if first is None else first, assumed=assumed)
@@ -286,7 +289,7 @@ def taken_along(before: Rehearsal, root: Resource) -> Iterator[Resource]:
 
 def _replaced(step: Step, changes: tuple[Change, ...]) -> Step:
     old, new = step.old, step.new
-    refused = ""
+    refused = step.refused
     # Who takes the protection away and changes what replaces in one update is let through.
     if old is not None and new is not None and old.options.protect and new.options.protect:
         refused = f"unable to replace resource {json.dumps(step.urn)}\n{_UNPROTECT}"

@@ -184,7 +184,7 @@ def _step(step: Step) -> str:
         words += "; what is on AWS stays there"
     if step.assumed:
         words += "; nobody looked up what replaces this type, so a replacement may not be seen"
-    return words + ("; refused: it is protected" if step.refused else "")
+    return words + ("; refused: see Diagnostics" if step.refused else "")
 
 
 _SHOWN = 80

@@ -24,8 +24,8 @@ TASKS = "aws:ecs/taskDefinition:TaskDefinition"
         (ROLE, {"name": "a"}, {"name": UNKNOWN}, ["name"], ["name"]),
         (TASKS, {"cpu": "256", "tags": {}}, {"cpu": "512", "tags": {"a": "b"}}, ["cpu", "tags.a"], ["cpu"]),
         (SERVICE, {"deploymentController": {"type": "ECS"}}, {"deploymentController": {"type": "CODE_DEPLOY"}},
-         ["deploymentController.type"], ["deploymentController.type"]),
-        (SERVICE, {"deploymentController": {"type": "ECS"}}, {}, ["deploymentController"], ["deploymentController"]),
+         ["deploymentController.type"], []),
+        (SERVICE, {"launchType": "EC2"}, {"launchType": "FARGATE"}, ["launchType"], ["launchType"]),
         ("aws:ecr/repository:Repository", {"encryptionConfigurations": [{"encryptionType": "AES256"}]},
          {"encryptionConfigurations": [{"encryptionType": "KMS"}]}, ["encryptionConfigurations[0].encryptionType"],
          ["encryptionConfigurations[0].encryptionType"]),
@@ -39,17 +39,16 @@ def test_a_difference_names_what_changed_and_what_of_it_replaces(token, old, new
     assert list(found.replaces) == replaces
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "force", "replaces"),
-    [("FARGATE", "FARGATE_SPOT", True, []), ("FARGATE", "FARGATE_SPOT", False, ["capacityProviderStrategies[0].capacityProvider"]),
-     (None, "FARGATE", True, ["capacityProviderStrategies"])],
-)  # fmt: skip
-def test_other_capacity_providers_replace_a_service_unless_a_new_deployment_is_forced(old, new, force, replaces):
+@pytest.mark.parametrize(("force", "refused"), [(True, ""), (False, "force_new_deployment should be true when")])
+def test_other_capacity_providers_need_a_new_deployment(force, refused):
     def inputs(provider):
-        given = {} if provider is None else {"capacityProviderStrategies": [{"capacityProvider": provider}]}
-        return {**given, "forceNewDeployment": force}
+        return {"capacityProviderStrategies": [{"capacityProvider": provider}], "forceNewDeployment": force}
 
-    assert list(changes.difference(SERVICE, inputs(old), inputs(new)).replaces) == replaces
+    found = changes.difference(SERVICE, inputs("FARGATE"), inputs("FARGATE_SPOT"))
+
+    assert not found.replaces
+    assert found.refused.startswith(refused)
+    assert bool(found.refused) == bool(refused)
 
 
 def test_ignored_paths_do_not_count_and_replacing_ones_are_added():
