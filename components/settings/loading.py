@@ -207,7 +207,7 @@ def _unknown(loc: Sequence[int | str], values: object) -> str:
 
 
 _TYPES = {
-    "bool": "true or false", "int": "a whole number", "float": "a number", "string": "text",
+    "bool": "true or false", "int": "a whole number", "float": "a number", "string": "text (a number in quotes)",
     "model": "an object with keys of its own", "dict": "an object of names and values", "tuple": "a list",
 }  # fmt: skip
 
