@@ -45,6 +45,16 @@ change nothing that was said.
 
 Where a value is not known before the update (another provider's output in a document, say), a policy says so as an
 advisory, in its own words, and judges it at the update.
+
+What the program declares is judged as it declares it in this run, whatever the state still holds of an earlier one or
+has lost in a refresh. What AWS or somebody else has set and the program leaves unsaid, leaves empty or names in
+`ignoreChanges` is judged by what it means: a topic's default policy is its owner's, an inline policy that a resource of
+the stack gives is judged there, and a policy that was opened by hand is refused. For this a pack sees each resource's
+inputs in its policies over single resources (`no-long-lived-credentials`; `repositories-are-immutable-and-scanned` and
+`buckets-block-public-access`): with all of a pack's disabled it has the outputs alone, and after a refresh, which
+leaves the contents of files out, it then refuses roles whose reason stands in a template. A text asset that is empty
+ends every Python pack with "Invalid asset encountered" (the SDK's deserialization, before any policy is asked): leave
+such a file out.
 """
 
 

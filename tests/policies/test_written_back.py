@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rehearsal import Archive
+from rehearsal import UNKNOWN, Archive
 from rehearsal.registration import Registration
 from rehearsal.wire import wire_from_plain
 from tests.policies import judges, world
@@ -143,3 +143,53 @@ def test_an_inline_policy_that_somebody_else_gave_a_role_is_refused(least_privil
     found = least_privilege.judge(drifted(lambda r: {"inlinePolicies": [*r.outputs["inlinePolicies"], by_hand]}, ROLE))
 
     assert {"ci-can-only-hand-over", "actions-are-listed-by-name"} <= {f.policy for f in found}
+
+
+WIDE = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
+ALL_USERS = "http://acs.amazonaws.com/groups/global/AllUsers"
+
+
+def policies_of(judge: judges.Judge, thing: Thing, outputs: dict[str, Any]) -> set[str]:
+    resources = judges.registrations([*world.things().values(), thing], world.provider())
+    changed = [replace(r, outputs={**r.outputs, **outputs}) if r.name == thing.name else r for r in resources]
+    return {f.policy for f in judge.judge(changed) if f.level}
+
+
+def test_a_narrow_policy_that_is_declared_and_ignored_hides_no_wide_one_that_was_imported(least_privilege):
+    narrow = world.policy("imported", "shop-ci", world.document(world.allow("ecr:GetAuthorizationToken", "*")))
+
+    assert policies_of(least_privilege, narrow, {"policy": WIDE}) == set()
+    assert "ci-can-only-hand-over" in policies_of(
+        least_privilege, replace(narrow, ignore=("policy",)), {"policy": WIDE}
+    )
+
+
+@pytest.mark.parametrize("empty", ["", None])
+def test_an_empty_policy_hides_none_that_stands_on_aws(least_privilege, empty):
+    topic = Thing(type=TOPIC, name="alerts", inputs={"name": "alerts", "policy": empty})
+    opened = default_policy("ARN", world.ACCOUNT).replace("AWS:SourceOwner", "aws:UserAgent")
+
+    assert "outsiders-are-declared" in policies_of(least_privilege, topic, {"policy": opened})
+    assert policies_of(least_privilege, topic, {"policy": default_policy("ARN", world.ACCOUNT)}) == set()
+
+
+def test_an_unknown_that_the_program_declares_is_told_though_it_comes_from_no_resource(least_privilege):
+    topic = Thing(type=TOPIC, name="alerts", inputs={"name": "alerts", "policy": UNKNOWN})
+    resources = judges.registrations([*world.things().values(), topic], world.provider())
+
+    told = [f.message for f in least_privilege.judge(resources) if f.policy == "outsiders-are-declared"]
+
+    assert len(told) == 1
+    assert "alerts: its policy (an IAM document) is computed by the provider" in told[0]
+
+
+def test_a_bucket_that_is_granted_to_everyone_by_hand_is_refused(least_privilege):
+    bucket = Thing(type="aws:s3/bucketAcl:BucketAcl", name="list", inputs={"bucket": "b"})
+    owner = {"grantee": {"id": "c" * 64, "type": "CanonicalUser"}, "permission": "FULL_CONTROL"}
+    everyone = {"grantee": {"uri": ALL_USERS, "type": "Group"}, "permission": "READ"}
+
+    assert policies_of(least_privilege, bucket, {"accessControlPolicy": {"grants": [owner]}}) == set()
+    opened = policies_of(least_privilege, bucket, {"accessControlPolicy": {"grants": [owner, everyone]}})
+    assert opened == {"outsiders-are-declared"}
+    read = drifted(lambda _: {"grants": [{"permissions": ["READ"], "type": "Group", "uri": ALL_USERS}]}, BUCKET)
+    assert {f.policy for f in least_privilege.judge(read)} == {"outsiders-are-declared"}

@@ -7,7 +7,7 @@ Security Best Practices (S3.5 TLS only); KMS developer guide, "Default key polic
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from .conditions import exact_values, restrictions, source_accounts
@@ -108,10 +108,38 @@ def outsiders_are_declared(inventory: Inventory) -> Iterator[Verdict]:
         if resource.get("authorizationType") != "AWS_IAM":
             yield _outsider(resource, "it gives a function a URL that asks nobody who they are")
     yield from _shared(inventory)
+    yield from _listed(inventory)
+
+
+# Source: S3 user guide, "Access control list (ACL) overview", "Amazon S3 predefined groups".
+_GROUPS: Final = {
+    "http://acs.amazonaws.com/groups/global/AllUsers": "everyone",
+    "http://acs.amazonaws.com/groups/global/AuthenticatedUsers": "everyone in every AWS account",
+}
+
+
+def _listed(inventory: Inventory) -> Iterator[Verdict]:
+    """Access control lists of buckets and objects that let others in."""
     for resource in inventory.of("s3.BucketAcl", "s3.Bucket", "s3.BucketObject"):
         acl = resource.text("acl")
         if acl and acl not in ("private", "bucket-owner-full-control", "bucket-owner-read", "log-delivery-write"):
             yield _outsider(resource, f"its access control list is {acl}")
+        for group in dict.fromkeys(_granted_groups(resource)):
+            yield _outsider(resource, f"its access control list grants something to {group}")
+
+
+def _granted_groups(resource: Resource) -> Iterator[str]:
+    """Groups of outsiders in an access control list; the owner alone is what AWS gives a bucket by itself."""
+    lists = [resource.objects("grants")]
+    lists += [_objects(one.get("grants")) for one in resource.objects("accessControlPolicy")]
+    for grant in (grant for grants in lists for grant in grants):
+        for grantee in (grant, *_objects(grant.get("grantee"))):
+            if (group := _GROUPS.get(str(grantee.get("uri")))) is not None:
+                yield group
+
+
+def _objects(value: object) -> list[Mapping[str, object]]:
+    return [v for v in (value if isinstance(value, list) else [value]) if isinstance(v, Mapping)]
 
 
 def _shared(inventory: Inventory) -> Iterator[Verdict]:

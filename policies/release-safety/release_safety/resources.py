@@ -23,6 +23,8 @@ class _Unknown:
 UNKNOWN: Final = _Unknown()
 
 _ACCOUNT_IN_ARN = re.compile(r"arn:[^:]+:[^:]+:[^:]*:(\d{12}):")
+_FIRST_NAME = re.compile(r"[.\[]")
+"""What ends the first name of a property path."""
 _TYPE = re.compile(r"aws:([a-z0-9]+)/[A-Za-z0-9]+:([A-Za-z0-9]+)")
 _RENAMED_MODULES: Final = {"alb": "lb", "elasticloadbalancingv2": "lb", "applicationloadbalancing": "lb"}
 
@@ -73,15 +75,27 @@ class Resource:
         An input that is not known at preview is `UNKNOWN`. What the provider will compute by itself (a property that
         nobody set) is not there: it comes from no resource.
         """
-        out = dict(self.read())
-        for key, value in (self.declared or {}).items():
-            if not holds_unknown(value) or holds_unknown(out.get(key, UNKNOWN)):
-                out[key] = value
-        return {k: v for k, v in out.items() if v is not UNKNOWN or self.refers.get(k)}
+        answered, declared = self.read(), self.declared or {}
+        over = {k: v for k, v in declared.items() if self._stands(k, v, answered.get(k))}
+        return {
+            k: v for k, v in {**answered, **over}.items() if v is not UNKNOWN or k in declared or self.refers.get(k)
+        }
+
+    def _stands(self, key: str, declared: Any, answered: Any) -> bool:
+        """Whether AWS will hold what the program declares there, and not what the provider answered.
+
+        An empty value of a property that the provider computes changes nothing on AWS. What `ignoreChanges` names stays
+        as it is, also where a resource is imported: what the program declares there never gets to AWS.
+        """
+        if says_nothing(answered):
+            return True
+        if says_nothing(declared) or (holds_unknown(declared) and not holds_unknown(answered)):
+            return False
+        return not any(_FIRST_NAME.split(path, maxsplit=1)[0] in (key, "*") for path in self.ignored)
 
     def written_back(self, key: str) -> bool:
         """Whether the program declares nothing there: the value, if there is one, is AWS's or somebody else's."""
-        return self.declared is not None and self.declared.get(key) is None
+        return self.declared is not None and says_nothing(self.declared.get(key))
 
     @cached_property
     def provider(self) -> Mapping[str, Any]:
@@ -194,6 +208,16 @@ def plain(value: Any, is_unknown: type[BaseException]) -> Any:
     # The SDK's own assets and archives: what they hold matters, their classes do not.
     held = {key: getattr(value, key) for key in ("assets", "text", "path", "uri") if hasattr(value, key)}
     return plain(held, is_unknown) if held else value
+
+
+_CONTENTS: Final = frozenset({"assets", "text", "path", "uri"})
+
+
+def says_nothing(value: Any) -> bool:
+    """Whether a value is absent or an empty text, list or map; so is a file whose contents a refresh left out."""
+    if isinstance(value, Mapping):
+        return not value or (value.keys() <= _CONTENTS and all(says_nothing(v) for v in value.values()))
+    return value is None or (isinstance(value, str | list) and not value)
 
 
 def holds_unknown(value: Any) -> bool:
