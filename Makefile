@@ -19,7 +19,7 @@ $(foreach file,$(wildcard policies/config/*.json),$(if $(filter policies/$(basen
 
 STACK_FLAG := $(if $(STACK),--stack $(STACK),)
 
-.PHONY: help setup engine rehearse rehearse-release explain test test-edited check lint format snapshots docs authorization bench up preview cli clean
+.PHONY: help setup engine rehearse rehearse-release explain test test-edited check lint format snapshots docs prove authorization bench up preview cli clean
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ snapshots: setup ## write tests/snapshots anew from the stacks as they are
 
 docs: setup ## write the generated parts of README.md and docs/ anew
 	@$(BIN)/python -m docs.generate && $(BIN)/python -m docs.generate_policies
+
+prove: setup ## rehearse a change of each setting on a stack that runs: docs/changes.md (minutes; CHECK=1 only compares)
+	@$(BIN)/python -m docs.changes $(if $(CHECK),--check)
 
 authorization: setup ## read AWS's actions, resources and condition keys anew into authorization/reference.tsv
 	@$(UV) run --quiet --isolated --locked --only-group authorization python -m authorization.refresh

@@ -18,7 +18,7 @@ from typing import Any
 import pulumi
 
 from components import settings
-from components.refusals import NeededError, refusals, warnings
+from components.refusals import NeededError, other_vpc, refusals, warnings
 
 
 def of_stack(stack: settings.Settings) -> dict[str, Any]:
@@ -108,6 +108,23 @@ class Needs(pulumi.ComponentResource):
     def first(self, value: str) -> pulumi.Output[str]:
         """The value, once the update may go on: what is made of it is not touched before."""
         return self.urn.apply(lambda _: value)
+
+
+class Place(pulumi.ComponentResource):
+    """The VPC that services were made in: its tags may come to mean another one, which no settings tell."""
+
+    def __init__(self, name: str, vpc_id: pulumi.Input[str], opts: pulumi.ResourceOptions | None = None) -> None:
+        hook = pulumi.ResourceHook("where it runs", _hold_place, pulumi.ResourceHookOptions(on_dry_run=True))
+        held = pulumi.ResourceOptions(hooks=pulumi.ResourceHookBinding(before_update=[hook]))
+        opts = pulumi.ResourceOptions.merge(opts, held)
+        super().__init__("ecs-release:index:Place", name, {"vpcId": vpc_id}, opts)
+        self.register_outputs({})
+
+
+def _hold_place(args: pulumi.ResourceHookArgs) -> None:
+    problems = other_vpc((args.old_inputs or {}).get("vpcId"), (args.new_inputs or {}).get("vpcId"))
+    if problems:
+        raise NeededError(problems)
 
 
 def _hold(args: pulumi.ResourceHookArgs) -> None:

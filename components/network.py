@@ -10,6 +10,7 @@ import pulumi_aws as aws
 
 from components import settings
 from components.naming import Names
+from components.needs import Place
 
 _ENDPOINTS = ("ecr.api", "ecr.dkr", "logs", "secretsmanager", "ssm", "codedeploy")
 
@@ -39,6 +40,7 @@ class Network(pulumi.ComponentResource):
             self.vpc_id = args.settings.existing.vpc_id
             self.private_subnet_ids = args.settings.existing.private_subnet_ids
             self.public_subnet_ids = args.settings.existing.public_subnet_ids
+        Place(name, self.vpc_id, pulumi.ResourceOptions(parent=self))
         self.register_outputs({"vpcId": self.vpc_id})
 
     def _look_up(self, tags: settings.LookUpNetwork) -> None:

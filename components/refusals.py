@@ -47,6 +47,14 @@ def refusals(old: Plain, new: Plain) -> list[str]:
     return [*_front(old, new), *_network(old["network"], new["network"]), *services]
 
 
+def other_vpc(old: object, new: object) -> list[str]:
+    """The sentence about a network that comes to mean another VPC; a VPC that is not known yet is not the old one."""
+    if old is None or old == new:
+        return []
+    found = new if isinstance(new, str) else "one that this update makes"
+    return [_fixed("network", old, f"the VPC {found}", "everything in it would be made anew")]
+
+
 def warnings(old: Plain, new: Plain) -> list[str]:
     """One sentence for each thing that an update does at once to what runs, as it was asked to."""
     if "place" not in old:

@@ -10,7 +10,17 @@ import pulumi
 import pytest
 
 from rehearsal import rehearse, unknown_paths
-from tests.rehearsed import ACCOUNTS, REGION, ROOT, STACKS, documents, physical_name, rehearse_stack, rehearsed
+from tests.rehearsed import (
+    ACCOUNTS,
+    REGION,
+    ROOT,
+    STACKS,
+    documents,
+    physical_name,
+    rehearse_stack,
+    rehearsed,
+    stack_settings,
+)
 
 PER_STACK = pytest.mark.parametrize("stack", STACKS)
 COMPONENT, PROVIDER = "ecs-release:index:", "pulumi:providers:"
@@ -107,6 +117,42 @@ def test_services_whose_names_begin_alike_share_no_name():
 
     counted = Counter(physical_name(r) for r in of_aws(run))
     assert [name for name, times in counted.items() if times > 1] == []
+
+
+CERTIFICATE = "arn:aws:acm:ap-northeast-1:111111111111:certificate/7c1f0e52-93b4-4d0a-8a6e-5f2b1c9d3e47"
+
+
+def secure():
+    services = stack_settings("dev")["services"]
+    services[0]["loadBalancer"]["hostName"] = "api.example.com"
+    return {"services": services, "loadBalancer": {"certificateArn": CERTIFICATE}}
+
+
+def on_ports(*ports, retiring=()):
+    services = stack_settings("dev")["services"]
+    services[0]["containers"][0]["ports"], services[0]["loadBalancer"]["port"] = list(ports), ports[0]
+    services[0]["retiring"] = {"ports": list(retiring)}
+    return {"services": services}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({}, secure()),
+        ({}, {"loadBalancer": {"testPort": 9443}}),
+        ({}, {"loadBalancer": {"allowedCidrs": ["192.168.0.0/16", "10.0.0.0/8"]}}),
+        ({"loadBalancer": {"testCidrs": ["10.0.0.0/8"]}}, {"loadBalancer": {"allowedCidrs": ["172.16.0.0/12"]}}),
+        (on_ports(8080, 8081), on_ports(8081, 8080)),
+        (on_ports(8080), on_ports(8081, retiring=[8080])),
+    ],
+)
+def test_nothing_that_aws_tells_apart_passes_from_one_resource_to_another(one, other):
+    """The engine changes two resources at once: a port or a name that both want is refused to one of them by AWS."""
+    first, second = (
+        {physical_name(r): r.urn for r in of_aws(rehearsed("dev", "up", **overrides))} for overrides in (one, other)
+    )
+
+    assert {name: (first[name], second[name]) for name in first.keys() & second if first[name] != second[name]} == {}
 
 
 # ---------------------------------------------------------------- tags, provider

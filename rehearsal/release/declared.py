@@ -283,12 +283,8 @@ class Declared:
         name, base = contract["service"], contract["ecsService"]
         pipeline, handoff_at = self._pipeline_of(template_at)
         ecs = _only(self.inputs("aws:ecs/service:Service"), "name", base, f"service {name}")
-        revisions = self._all("aws:ecs/taskDefinition:TaskDefinition")
-        first = [plain(r.inputs) for r in revisions if r.outputs["arn"] == ecs["taskDefinition"]]
-        if not first:
-            raise NotDeclaredError(
-                f"Service {name} begins with {ecs['taskDefinition']}, which the stack does not declare."
-            )
+        family = ecs["taskDefinition"].rpartition("/")[2].partition(":")[0]  # its revision may be an earlier one
+        first = _only(self.inputs("aws:ecs/taskDefinition:TaskDefinition"), "family", family, f"service {name}")
         resource_id = f"service/{contract['cluster']}/{base}"
         scaling = _only(self.inputs("aws:appautoscaling/target:Target"), "resourceId", resource_id, f"service {name}")
         groups = self.inputs("aws:codedeploy/deploymentGroup:DeploymentGroup")
@@ -303,7 +299,7 @@ class Declared:
             handoff_at=handoff_at,
             pipeline=pipeline,
             ecs=ecs,
-            first_revision=first[0],
+            first_revision=first,
             scaling=scaling,
             group=group[0] if group else None,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -21,6 +21,33 @@ def short(task_definition: str) -> str:
     return task_definition.rpartition("/")[2]
 
 
+def asked_to_start(definition: Mapping[str, Any], arn: Callable[[str, str], str]) -> Iterator[tuple[str, str]]:
+    """(action, resource) of everything that ECS asks AWS for under a task's execution role.
+
+    Source: Amazon ECS developer guide, "Amazon ECS task execution IAM role".
+    """
+    yield "ecr:GetAuthorizationToken", "*"
+    for container in definition["containerDefinitions"]:
+        image = _IMAGE.fullmatch(container["image"])
+        if image is not None:
+            repository = arn("ecr", f"repository/{image['repository']}")
+            yield "ecr:BatchGetImage", repository
+            yield "ecr:GetDownloadUrlForLayer", repository
+        for secret in container.get("secrets", []):
+            parts = str(secret["valueFrom"]).split(":")
+            if parts[2] == "ssm":
+                yield "ssm:GetParameters", secret["valueFrom"]
+            else:
+                # Without the six characters at its end ECS takes the ARN, and IAM sees it so (aws/aws-cdk issue 18555).
+                yield "secretsmanager:GetSecretValue", ":".join(parts[:7])
+        options = container.get("logConfiguration", {}).get("options", {})
+        if group := options.get("awslogs-group"):
+            stream = f"{options.get('awslogs-stream-prefix', 'task')}/{container['name']}/0123456789abcdef"
+            stream = arn("logs", f"log-group:{group}:log-stream:{stream}")
+            yield "logs:CreateLogStream", stream
+            yield "logs:PutLogEvents", stream
+
+
 class Ecs:
     """Starts tasks and rolls rolling services out.
 
@@ -36,40 +63,16 @@ class Ecs:
         account.after["ecs:UpdateService"] = self._begin
 
     def start_tasks(self, service: Service, task_definition: str) -> None:
-        """Everything that ECS asks AWS for under the task's execution role before the application runs.
-
-        Source: Amazon ECS developer guide, "Amazon ECS task execution IAM role".
-        """
+        """Have ECS take on the revision's roles and ask for what it needs before the application runs."""
         account, found = self._account, self._account.task_definition(task_definition)
         execution, task = found["executionRoleArn"], account.arn("ecs", f"task/{service.cluster}/0123456789abcdef")
         for role in (execution, found.get("taskRoleArn")):
             if role is not None:
                 account.taken_on(role, "ecs-tasks.amazonaws.com", task)
-        account.played(execution, "ecr:GetAuthorizationToken")
-        for container in found["containerDefinitions"]:
-            image = _IMAGE.fullmatch(container["image"])
-            if image is not None:
-                arn = account.arn("ecr", f"repository/{image['repository']}")
-                account.played(execution, "ecr:BatchGetImage", arn)
-                account.played(execution, "ecr:GetDownloadUrlForLayer", arn)
-            for secret in container.get("secrets", []):
-                self._read(execution, str(secret["valueFrom"]))
-            options = container.get("logConfiguration", {}).get("options", {})
-            if group := options.get("awslogs-group"):
-                stream = f"{options.get('awslogs-stream-prefix', 'task')}/{container['name']}/0123456789abcdef"
-                arn = account.arn("logs", f"log-group:{group}:log-stream:{stream}")
-                account.played(execution, "logs:CreateLogStream", arn)
-                account.played(execution, "logs:PutLogEvents", arn)
+        for action, resource in asked_to_start(found, account.arn):
+            account.played(execution, action, resource)
         count = service.ecs["desiredCount"]
         self._timeline.note("ECS", f"starts {count} tasks of {short(task_definition)}", execution)
-
-    def _read(self, role: str, value_from: str) -> None:
-        parts = value_from.split(":")
-        if parts[2] == "ssm":
-            self._account.played(role, "ssm:GetParameters", value_from)
-        else:
-            # Without the six characters at its end ECS takes the ARN, and IAM sees it so (aws/aws-cdk issue 18555).
-            self._account.played(role, "secretsmanager:GetSecretValue", ":".join(parts[:7]))
 
     # ------------------------------------------------------------ rolling deployments
 

@@ -107,6 +107,15 @@ def test_the_same_with_retiring_goes_through(standing):
     assert [d.message for d in run.diagnostics] == []
 
 
+def test_tags_that_come_to_mean_another_vpc_are_refused(standing):
+    answers = {"aws:ec2/getVpc:getVpc": {"id": "vpc-00000000"}}
+
+    run = rehearse_stack("dev", "preview", previous=standing, packs=[], answers=answers)
+
+    assert "ecs-release:network: found the VPC vpc-00000000; allowed: vpc-" in run.errors[0].message
+    assert [d.message for d in rehearse_stack("dev", "preview", previous=standing, packs=[]).errors] == []
+
+
 def test_what_an_update_does_to_running_tasks_is_said_at_preview(standing):
     given = {"ecs-release:services": services_with("dev", "api", max=1)}
 
@@ -121,7 +130,10 @@ def test_what_an_update_does_to_running_tasks_is_said_at_preview(standing):
 def test_no_hook_waits_for_a_deletion(standing):
     bound = {hook for r in standing.resources for hook in r.options.hooks}
 
-    assert bound == {"before_update: what runs"}  # others would keep `pulumi destroy` from running without the program
+    assert bound == {
+        "before_update: what runs",
+        "before_update: where it runs",
+    }  # others would keep `pulumi destroy` from running without the program
 
 
 def test_the_state_keeps_names_and_no_secret_s_value(standing):
