@@ -184,7 +184,21 @@ def rehearse(
 def _steps(before: Rehearsal, run: Rehearsal, *, complete: bool) -> tuple[Step, ...]:
     """What would be done; a run that did not get to its end deletes nothing."""
     planned = changes.plan(before, run, settled=True)
-    return planned if complete else tuple(step for step in planned if step.op != "delete")
+    held = _held(planned)
+    return tuple(step for step in planned if step.op != "delete" or (complete and step.urn not in held))
+
+
+def _held(planned: Sequence[Step]) -> set[str]:
+    """What is not deleted because something that depends on it may not be: the engine deletes dependents first."""
+    deleted = {step.urn: step.old for step in planned if step.op == "delete" and step.old is not None}
+    waiting = [step.urn for step in planned if step.refused]
+    held: set[str] = set()
+    while waiting:
+        if (old := deleted.get(waiting.pop())) is not None:
+            needed = {old.parent, *old.dependencies}.intersection(deleted) - held
+            held |= needed
+            waiting += needed
+    return held - {step.urn for step in planned if step.refused}
 
 
 def _apart(function: Callable[..., None], *args: Any, **options: Any) -> None:

@@ -230,3 +230,17 @@ def test_a_hook_that_fails_afterwards_spoils_the_run_and_does_not_end_it(project
 
     assert [d.message for d in again.errors] == ['after hook "guard" failed: a running revision needs a']
     assert again.all(name="late")
+
+
+def test_what_a_protected_resource_depends_on_is_not_deleted_either(project):
+    text = """topic = aws.sns.Topic('topic')
+aws.sqs.Queue('kept', policy=topic.arn, opts=pulumi.ResourceOptions(protect=True))
+aws.sqs.Queue('alone')"""
+    first = run(project, text)
+
+    again = run(project, "", "preview", previous=first)
+
+    assert {step.name for step in again.steps if step.op == "delete" and not step.type.startswith("pulumi:")} == {
+        "kept",
+        "alone",
+    }
