@@ -31,11 +31,6 @@ def of_stack(stack: settings.Settings) -> dict[str, Any]:
         "allowedCidrs": sorted(shared.allowed_cidrs),
         "standInImage": stack.stand_in_image,
         "network": stack.network.model_dump(by_alias=True, exclude_none=True, mode="json"),
-        "oidcProviders": [
-            name
-            for name, ci in (("circleci", stack.ci.circleci), ("github", stack.ci.github))
-            if ci is not None and ci.oidc_provider == "create"
-        ],
         "services": {service.name: of_service(stack, service) for service in stack.services},
     }
 

@@ -189,11 +189,6 @@ def _at_once_in_the_stack(old: Plain, new: Plain) -> Iterator[str]:
             f"{NAMESPACE}:standInImage: a service that was never released goes on with the old one, and may pull it no "
             "longer where it lies in this account's registry; release it first."
         )
-    for ci in sorted(set(old["oidcProviders"]) - set(new["oidcProviders"])):
-        yield (
-            f"{NAMESPACE}:ci.{ci}.oidcProvider: this update deletes the account's OIDC provider, and shuts out the CI "
-            "of every stack of the account that uses it."
-        )
 
 
 def _at_once(name: str, old_stack: Plain, new_stack: Plain) -> Iterator[str]:
