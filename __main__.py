@@ -111,7 +111,14 @@ for service in stack.services:
     Template(name, TemplateArgs(names=own, bucket=templates, files=template.files(stack, service, hooks)), here)
     gate = ReleaseGate(name, ReleaseGateArgs(stack=stack, service=service, watch=watch), here)
     ready = [*handoff.ready, *artifacts.ready, gate, deploy]
-    way = PipelineArgs(stack=stack, service=service, approvals=topics.approvals, ready=ready)
+    way = PipelineArgs(
+        stack=stack,
+        service=service,
+        subnets=network.private_subnet_ids,
+        security_group=running.security_group.id,
+        approvals=topics.approvals,
+        ready=ready,
+    )
     pipelines[name] = Pipeline(name, way, here)
     Trigger(name, TriggerArgs(names=own, trigger=stack.trigger, pipeline=pipelines[name].pipeline, watch=watch), here)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
@@ -21,12 +23,16 @@ class PipelineArgs:
     Args:
         stack: the stack's settings.
         service: the service's settings; its strategy chooses the Deploy action.
+        subnets: ids of the subnets of the service's tasks.
+        security_group: id of their security group.
         approvals: topic of the approvals, where the stack asks for approval.
         ready: what has to stand before the first release: buckets, gate, deployment.
     """
 
     stack: settings.Settings
     service: settings.Service
+    subnets: pulumi.Input[Sequence[str]]
+    security_group: pulumi.Input[str]
     approvals: aws.sns.Topic | None
     ready: list[pulumi.Resource]
 
@@ -168,9 +174,27 @@ class Pipeline(pulumi.ComponentResource):
             "output_artifacts": ["Release"],
             "configuration": {
                 "FunctionName": names.function("gate"),
-                "UserParameters": json.dumps({"service": names.service}),
+                "UserParameters": self._told_to_the_gate(),
             },
         }
+
+    def _told_to_the_gate(self) -> pulumi.Input[str]:
+        """The service, and where its next tasks stand, if a release says so: under ECS's own controller `up` does.
+
+        Sixteen subnets, which is as many as a task may have, fit into the 1,000 characters of a value (CodePipeline
+        API reference, ActionDeclaration).
+        """
+        service = self._args.service
+        if service.strategy != "blue-green":
+            return json.dumps({"service": service.name})
+
+        def told(network: list[Any]) -> str:
+            subnets, group = network
+            return json.dumps(
+                {"service": service.name, "network": {"subnets": sorted(subnets), "securityGroups": [group]}}
+            )
+
+        return pulumi.Output.all(self._args.subnets, self._args.security_group).apply(told)
 
     def _approve(self, topic: pulumi.Input[str]) -> Action:
         names = self._args.names

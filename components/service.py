@@ -16,6 +16,7 @@ from components.naming import ServiceNames
 from components.network import Network
 
 # What CodeDeploy owns of a service; UpdateService refuses these under its controller (Amazon ECS API reference).
+# A release brings them along in its AppSpec.
 _OWNED_BY_CODEDEPLOY = [
     "taskDefinition",
     "desiredCount",

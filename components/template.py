@@ -20,6 +20,7 @@ from components.naming import ServiceNames
 
 IMAGE_PLACEHOLDER = "<IMAGE>"
 TASK_DEFINITION_PLACEHOLDER = "<TASK_DEFINITION>"
+NETWORK_PLACEHOLDER = "<NETWORK>"
 
 _LIFECYCLE = ("BeforeInstall", "AfterInstall", "AfterAllowTestTraffic", "BeforeAllowTraffic", "AfterAllowTraffic")
 
@@ -147,8 +148,11 @@ def first_revision(stack: settings.Settings, service: settings.Service) -> dict[
 def appspec(stack: settings.Settings, service: settings.Service, hooks: dict[str, str]) -> str:
     """CodeDeploy's AppSpec as YAML text; `hooks` maps a lifecycle event to a function's ARN.
 
-    Without CapacityProviderStrategy a release makes the service lose it, so it is always there (CodeDeploy user
-    guide, "AppSpec 'resources' section for Amazon ECS deployments").
+    Without CapacityProviderStrategy a release makes the service lose it, and without NetworkConfiguration the new tasks
+    stand where the old ones do, whatever the stack says by now: both are always there (CodeDeploy user guide, "AppSpec
+    'resources' section for Amazon ECS deployments"). What AWS names is no part of the template, which has to be known
+    before anything is made: an archive takes no output (pulumi/pulumi issue 3017), and policies read the hooks in it.
+    The gate puts the network in, as the pipeline tells it.
     """
     properties: dict[str, Any] = {"TaskDefinition": TASK_DEFINITION_PLACEHOLDER}
     if service.load_balancer is not None:
@@ -159,6 +163,7 @@ def appspec(stack: settings.Settings, service: settings.Service, hooks: dict[str
     properties["CapacityProviderStrategy"] = [
         {"Base": c.base, "CapacityProvider": c.provider, "Weight": c.weight} for c in capacity_of(stack, service)
     ]
+    properties["NetworkConfiguration"] = NETWORK_PLACEHOLDER
     document: dict[str, Any] = {
         "version": 0.0,
         "Resources": [{"TargetService": {"Type": "AWS::ECS::Service", "Properties": properties}}],

@@ -79,10 +79,14 @@ class Location:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One CodePipeline job (user guide, "JSON event example" of the Lambda action)."""
+    """One CodePipeline job (user guide, "JSON event example" of the Lambda action).
+
+    `network` is where a blue/green service's next tasks stand, as the pipeline tells it and nobody has looked at yet.
+    """
 
     id: str
     service: str | None
+    network: Any
     handoff: Location
     template: Location
     release: Location
@@ -177,7 +181,7 @@ def read_job(event: Mapping[str, Any]) -> Job:
     data = event.get("data", {})
     text = data.get("actionConfiguration", {}).get("configuration", {}).get("UserParameters") or "{}"
     parameters = loads(str(text).encode(), "The action's UserParameters", CONFIGURATION)
-    service = parameters.get("service") if isinstance(parameters, dict) else None
+    told = parameters if isinstance(parameters, dict) else {}
     key = data.get("encryptionKey") or {}
     credentials = data.get("artifactCredentials") or {}
     token = data.get("continuationToken")
@@ -186,7 +190,8 @@ def read_job(event: Mapping[str, Any]) -> Job:
             raise Refusal(f"The job's artifactCredentials lack {name}; retry the stage.", CONFIGURATION)
     return Job(
         id=str(event.get("id")),
-        service=service,
+        service=told.get("service"),
+        network=told.get("network"),
         handoff=_location(data, "inputArtifacts", "Handoff", key),
         template=_location(data, "inputArtifacts", "Template", key),
         release=_location(data, "outputArtifacts", "Release", key),
@@ -238,7 +243,7 @@ def examine(job: Job, now: float) -> Answer:
             f"{terms.service}'s; bring the stack up again.",
             CONFIGURATION,
         )
-    spec = rendering.app_spec(files.get(rendering.APPSPEC), terms)
+    spec = rendering.app_spec(files.get(rendering.APPSPEC), terms, job.network)
     named = handoff.read(_get(store, job.handoff, handoff.ARCHIVE_CAP, handoff.ARCHIVE, HANDOFF), terms)
     registry = images.Registry(aws.client("ecr", terms.region), terms, images.fetch)
     pinned = [registry.pin(image) for image in named]

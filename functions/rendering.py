@@ -22,10 +22,14 @@ APPSPEC: Final = "appspec.yaml"
 RELEASE: Final = "release.json"
 IMAGE_PLACEHOLDER: Final = "<IMAGE>"
 TASK_PLACEHOLDER: Final = "<TASK_DEFINITION>"
+NETWORK_PLACEHOLDER: Final = "<NETWORK>"
 #: Bytes of the template archive: what the CodeDeployToECS action takes as an artifact is 3 MB.
 ARCHIVE_CAP: Final = 3 * 1024 * 1024
 _MEMBER_CAP: Final = 1024 * 1024
 _STRATEGY = re.compile(r"""^\s*(?:-\s+)?["']?CapacityProviderStrategy["']?\s*:\s*(?P<rest>.*)$""", re.MULTILINE)
+_NETWORK = re.compile(r"""(?P<key>\bNetworkConfiguration["']?\s*:\s*)(?P<quote>["']?)<NETWORK>(?P=quote)""")
+#: What a task's network may have, and how many (Amazon ECS API reference, AwsVpcConfiguration).
+_NETWORK_LISTS: Final = {"subnets": ("subnet", 16), "securityGroups": ("sg", 5)}
 
 
 def members(data: bytes) -> dict[str, bytes]:
@@ -67,11 +71,17 @@ def task_definition(template: bytes, images: Mapping[str, str]) -> dict[str, Any
     return {**document, "containerDefinitions": rendered}
 
 
-def app_spec(template: bytes | None, contract: Contract) -> bytes | None:
-    """Check infrastructure's AppSpec and hand it on as it is: CodePipeline fills in `<TASK_DEFINITION>` itself.
+def app_spec(template: bytes | None, contract: Contract, network: Any) -> bytes | None:
+    """Put the network where infrastructure's AppSpec says `<NETWORK>`, and nothing else.
 
-    CodeDeploy takes a missing CapacityProviderStrategy as a wish to have none: the service would lose it
-    (CodeDeploy user guide, "AppSpec 'resources' section for Amazon ECS deployments").
+    CodePipeline fills in `<TASK_DEFINITION>` itself. CodeDeploy takes a missing CapacityProviderStrategy as a wish to
+    have none: the service would lose it. A missing NetworkConfiguration leaves the new tasks in the subnets of the old
+    ones (CodeDeploy user guide, "AppSpec 'resources' section for Amazon ECS deployments").
+
+    Args:
+        template: the template's appspec.yaml, if it has one.
+        contract: the service's.
+        network: `{"subnets": [...], "securityGroups": [...]}`, as the pipeline tells it.
 
     Raises:
         Refusal: of kind ConfigurationError.
@@ -93,7 +103,31 @@ def app_spec(template: bytes | None, contract: Contract) -> bytes | None:
         raise _broken("appspec.yaml lacks CapacityProviderStrategy")
     if re.search(r"""CapacityProviderStrategy["']?\s*:\s*(?:\[\s*\]|null|~)""", live):
         raise _broken("appspec.yaml has an empty CapacityProviderStrategy")
-    return template
+    if (found := len(_NETWORK.findall(live))) != 1:
+        raise _broken(f"appspec.yaml has NetworkConfiguration: {NETWORK_PLACEHOLDER} {found} times instead of once")
+    # JSON, which is YAML as well.
+    written = json.dumps({"AwsvpcConfiguration": _awsvpc(network)})
+    return _NETWORK.sub(lambda match: match["key"] + written, text).encode()
+
+
+def _awsvpc(network: Any) -> dict[str, Any]:
+    """The network in CodeDeploy's words, which takes all three or none. Tasks never have a public address."""
+    told = network if isinstance(network, dict) else {}
+    for key, (kind, most) in _NETWORK_LISTS.items():
+        ids = told.get(key)
+        named = ids if isinstance(ids, list) else []
+        wrong = [i for i in named if not isinstance(i, str) or not re.fullmatch(rf"{kind}-[0-9a-f]+", i)]
+        if wrong or not 1 <= len(named) <= most:
+            raise Refusal(
+                f"The pipeline's UserParameters have {'nothing' if ids is None else shown(ids)} at network.{key}; "
+                f"allowed are 1 to {most} ids like {kind}-0a1b2c3d4e5f60718; bring the stack up again.",
+                CONFIGURATION,
+            )
+    return {
+        "Subnets": told["subnets"],
+        "SecurityGroups": told["securityGroups"],
+        "AssignPublicIp": "DISABLED",
+    }
 
 
 def artifact(task: Mapping[str, Any], spec: bytes | None, definitions: bytes) -> bytes:

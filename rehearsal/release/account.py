@@ -336,7 +336,12 @@ class Account:
             }
         else:
             traffic = given["loadBalancers"][0]
-            task_set = ecs.create_task_set(**names, taskDefinition=revision, loadBalancers=[traffic])
+            task_set = ecs.create_task_set(
+                **names,
+                taskDefinition=revision,
+                loadBalancers=[traffic],
+                networkConfiguration=awsvpc(given["networkConfiguration"]),
+            )
             ecs.update_service_primary_task_set(**names, primaryTaskSet=task_set["taskSet"]["taskSetArn"])
         self.client("application-autoscaling").register_scalable_target(
             ServiceNamespace=service.scaling["serviceNamespace"],
@@ -363,6 +368,17 @@ class Account:
         store.put_secret_value(
             SecretId=name, SecretString=json.dumps({**json.loads(kept), key: value}) if key else value
         )
+
+
+def awsvpc(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The network of a declared service in Amazon ECS's words."""
+    return {
+        "awsvpcConfiguration": {
+            "subnets": sorted(given["subnets"]),
+            "securityGroups": sorted(given.get("securityGroups", [])),
+            "assignPublicIp": "ENABLED" if given.get("assignPublicIp") else "DISABLED",
+        }
+    }
 
 
 class _Credentials:

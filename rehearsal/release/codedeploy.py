@@ -75,6 +75,8 @@ class _Sets:
     test: Front
     blue: str
     green: str
+    network: Mapping[str, Any]
+    """Where the old tasks stand."""
     new: str | None = None
     new_revision: str = ""
     old_revision: str = ""
@@ -187,6 +189,7 @@ class CodeDeploy:
             test=test,
             blue=blue,
             green=green,
+            network=primary["networkConfiguration"],
         )
 
     def _deploy(self, deployment: Deployment, app_spec: Mapping[str, Any], sets: _Sets, role: str) -> None:
@@ -204,6 +207,7 @@ class CodeDeploy:
             "containerName": traffic["ContainerName"],
             "containerPort": traffic["ContainerPort"],
         }
+        network = network_of(properties) or sets.network
         sets.new = ecs.create_task_set(
             **names,
             taskDefinition=sets.new_revision,
@@ -212,7 +216,12 @@ class CodeDeploy:
                 {"capacityProvider": c["CapacityProvider"], "base": c["Base"], "weight": c["Weight"]}
                 for c in properties["CapacityProviderStrategy"]
             ],
+            networkConfiguration=network,
         )["taskSet"]["taskSetArn"]
+        if network != sets.network:
+            self._timeline.note(
+                "CodeDeploy", f"moves the tasks from {_placed(sets.network)} to {_placed(network)}", role
+            )
         self._ecs.start_tasks(service, sets.new_revision)
         self._groups[sets.green].revision = short(sets.new_revision)
         self._hook(deployment, hooks, "AfterInstall", role)
@@ -345,6 +354,29 @@ class CodeDeploy:
         ]
         kind = "CodeDeploy Deployment State-change Notification"
         self._bus.send(self._bus.event("aws.codedeploy", kind, detail, resources))
+
+
+def network_of(properties: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The AppSpec's network in Amazon ECS's words; without one CodeDeploy takes that of the tasks that run.
+
+    Source: CodeDeploy user guide, "AppSpec 'resources' section for Amazon ECS deployments".
+    """
+    given = properties.get("NetworkConfiguration")
+    if given is None:
+        return None
+    awsvpc = given["AwsvpcConfiguration"]
+    return {
+        "awsvpcConfiguration": {
+            "subnets": awsvpc["Subnets"],
+            "securityGroups": awsvpc["SecurityGroups"],
+            "assignPublicIp": awsvpc["AssignPublicIp"],
+        }
+    }
+
+
+def _placed(network: Mapping[str, Any]) -> str:
+    awsvpc = network["awsvpcConfiguration"]
+    return ", ".join([*sorted(awsvpc["subnets"]), *sorted(awsvpc["securityGroups"])])
 
 
 def steps(configuration: str) -> Iterator[tuple[int, int]]:

@@ -72,7 +72,37 @@ def test_the_gate_is_this_service_s_function_that_exists(service):
     function = named(run, "aws:lambda/function:Function", gate["configuration"]["FunctionName"])
 
     assert function.inputs["handler"] == "functions.release_gate.handler"
-    assert json.loads(gate["configuration"]["UserParameters"]) == {"service": service}
+
+
+def told_to_the_gate(service, **overrides):
+    [gate] = stages("prod", service, "up", **overrides)["Verify"]
+    return gate["configuration"]["UserParameters"]
+
+
+def test_the_gate_of_a_blue_green_service_is_told_where_its_tasks_stand():
+    service = named(rehearsed("prod", "up"), "aws:ecs/service:Service", "prod-api").inputs["networkConfiguration"]
+
+    told = json.loads(told_to_the_gate("api"))
+
+    assert told["service"] == "api"
+    assert told["network"] == {
+        "subnets": sorted(service["subnets"]),
+        "securityGroups": service["securityGroups"],
+    }
+
+
+def test_the_gate_of_a_rolling_service_is_told_its_service_alone_since_up_moves_its_tasks():
+    assert json.loads(told_to_the_gate("worker")) == {"service": "worker"}
+
+
+def test_as_many_subnets_as_a_task_may_have_fit_into_what_codepipeline_takes_of_a_value():
+    subnets = [f"subnet-{n:017x}" for n in range(16)]
+    existing = {"vpcId": "vpc-0a1b2c3d4e5f60718", "privateSubnetIds": subnets, "publicSubnetIds": subnets[:2]}
+
+    told = told_to_the_gate("api", network={"existing": existing})
+
+    assert json.loads(told)["network"]["subnets"] == subnets
+    assert len(told) <= 1000
 
 
 def test_a_blue_green_release_names_the_deployment_group_that_exists():

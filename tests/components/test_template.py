@@ -61,6 +61,7 @@ def test_the_appspec_carries_the_capacity_provider_strategy_and_a_number_as_port
             {"Base": 2, "CapacityProvider": "FARGATE", "Weight": 1},
             {"Base": 0, "CapacityProvider": "FARGATE_SPOT", "Weight": 3},
         ],
+        "NetworkConfiguration": "<NETWORK>",
     }
 
 

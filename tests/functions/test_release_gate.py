@@ -7,11 +7,24 @@ import time
 from types import SimpleNamespace
 
 import pytest
+import yaml
 
-from functions import changes, contract, handoff, images, release_gate, rollback, scans
+from functions import changes, contract, handoff, images, release_gate, rendering, rollback, scans
 from functions.errors import Refusal
 from tests.functions import world as w
-from tests.functions.world import APPSPEC, COMMIT, REGISTRY, RELEASE, TASKDEF, both, context, entry, template, uri
+from tests.functions.world import (
+    APPSPEC,
+    COMMIT,
+    NETWORK,
+    REGISTRY,
+    RELEASE,
+    TASKDEF,
+    both,
+    context,
+    entry,
+    template,
+    uri,
+)
 
 
 def test_a_good_release_is_pinned_rendered_and_described(world):
@@ -29,7 +42,17 @@ def test_a_good_release_is_pinned_rendered_and_described(world):
     }
     files = world.released()
     assert sorted(files) == ["appspec.yaml", "imagedefinitions.json", "taskdef.json"]
-    assert files["appspec.yaml"].decode() == APPSPEC
+    properties = yaml.safe_load(APPSPEC)["Resources"][0]["TargetService"]["Properties"]
+    assert yaml.safe_load(files["appspec.yaml"])["Resources"][0]["TargetService"]["Properties"] == properties | {
+        "NetworkConfiguration": {
+            "AwsvpcConfiguration": {
+                "Subnets": NETWORK["subnets"],
+                "SecurityGroups": NETWORK["securityGroups"],
+                "AssignPublicIp": "DISABLED",
+            }
+        }
+    }
+    assert files["appspec.yaml"].decode().startswith(APPSPEC.partition("<NETWORK>")[0])
     assert json.loads(files["imagedefinitions.json"]) == [
         {"name": name, "imageUri": f"{REGISTRY}/prod/api/{name}@{digests[name]}"} for name in ("nginx", "app")
     ]
@@ -859,7 +882,10 @@ class TestTemplate:
             (APPSPEC.replace("        Cap", "        # Cap"), "lacks CapacityProviderStrategy"),
             (APPSPEC.partition("\n          - CapacityProvider:")[0] + " []\n", "empty CapacityProviderStrategy"),
             (b"\xff" + APPSPEC.encode(), "not UTF-8"),
-            ('{"TaskDefinition": "<TASK_DEFINITION>", "CapacityProviderStrategy": [{"Base": 1}]}', None),
+            (APPSPEC.replace("        Net", "        # Net"), "NetworkConfiguration: <NETWORK> 0 times"),
+            (APPSPEC.replace("<NETWORK>", "{}"), "NetworkConfiguration: <NETWORK> 0 times"),
+            (APPSPEC + "Network" + "Configuration: <NETWORK>\n", "NetworkConfiguration: <NETWORK> 2 times"),
+            (APPSPEC.replace("<NETWORK>", "'<NETWORK>'"), None),
         ],
     )
     def test_an_appspec_that_would_lose_something_is_refused(self, world, appspec, says):
@@ -874,6 +900,45 @@ class TestTemplate:
             assert says in body["failureDetails"]["message"]
             assert body["failureDetails"]["type"] == "ConfigurationError"
             assert world.released() is None
+
+    @pytest.mark.parametrize("quote", ["", '"', "'"])
+    def test_the_network_of_an_appspec_in_one_line_is_an_object(self, quote):
+        line = f'{{"T": "<TASK_DEFINITION>", "CapacityProviderStrategy": [1], "NetworkConfiguration": {quote}<NETWORK>'
+
+        spec = rendering.app_spec(f"{line}{quote}}}".encode(), contract.parse(json.dumps(RELEASE).encode()), NETWORK)
+
+        assert yaml.safe_load(spec)["NetworkConfiguration"]["AwsvpcConfiguration"]["Subnets"] == NETWORK["subnets"]
+
+    @pytest.mark.parametrize(
+        ("network", "says"),
+        [
+            (None, "nothing at network.subnets; allowed are 1 to 16 ids like subnet-0a1b2c3d4e5f60718"),
+            ("vpc-0a1b2c3d", "nothing at network.subnets"),
+            ({**NETWORK, "subnets": []}, "[] at network.subnets"),
+            ({**NETWORK, "subnets": "subnet-0a1b2c3d"}, '"subnet-0a1b2c3d" at network.subnets'),
+            ({**NETWORK, "subnets": ["sg-0a1b2c3d"]}, '"sg-0a1b2c3d"'),
+            ({**NETWORK, "subnets": ['subnet-0a1b2c3d"}\n']}, "at network.subnets"),
+            ({**NETWORK, "subnets": ["subnet-0a1b2c3d"] * 17}, "at network.subnets"),
+            ({"subnets": NETWORK["subnets"]}, "nothing at network.securityGroups; allowed are 1 to 5 ids like sg-"),
+            ({**NETWORK, "securityGroups": [7]}, "[7] at network.securityGroups"),
+        ],
+    )
+    def test_a_network_that_is_none_is_refused(self, world, network, says):
+        world.push_good()
+
+        said = world.refused(both(), network=network)
+
+        assert says in said
+        assert said.startswith("The pipeline's UserParameters have ")
+        assert said.endswith("; bring the stack up again.")
+
+    def test_a_rolling_service_needs_no_network(self, world):
+        world.push_good()
+        world.put("Template", template({**RELEASE, "strategy": "rolling"}, appspec=None))
+
+        operation, _ = world.gate(both(), network=None)
+
+        assert operation == "PutJobSuccessResult"
 
     @pytest.mark.parametrize(
         ("containers", "says"),

@@ -63,7 +63,9 @@ Resources:
           - CapacityProvider: FARGATE
             Base: 1
             Weight: 1
+        NetworkConfiguration: <NETWORK>
 """
+NETWORK = {"subnets": ["subnet-0a1b2c3d", "subnet-4e5f6071"], "securityGroups": ["sg-0a1b2c3d4e5f60718"]}
 
 
 def sha(data):
@@ -191,12 +193,15 @@ class World(Emulator):
         return digests
 
     @staticmethod
-    def job_data(token=None, key=None, service="api", **changed):
+    def job_data(token=None, key=None, service="api", network=NETWORK, **changed):
         def place(name):
             location = {"type": "S3", "s3Location": {"bucketName": BUCKET, "objectKey": name}}
             return {"revision": None, "name": name, "location": location}
 
-        parameters = {"FunctionName": "prod-api-gate", "UserParameters": json.dumps({"service": service})}
+        parameters = {
+            "FunctionName": "prod-api-gate",
+            "UserParameters": json.dumps({"service": service, "network": network}),
+        }
         return {
             "actionConfiguration": {"configuration": parameters},
             "inputArtifacts": [place("Handoff"), place("Template")],

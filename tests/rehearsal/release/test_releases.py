@@ -13,7 +13,7 @@ from rehearsal.release.reasons import REASONS, explained, stale, unexplained
 from rehearsal.release.release import Outcome, rehearse_release
 from rehearsal.release.steps import STEPS, StepError
 from tests.rehearsal.release.changed import changed, not_allowing, resource, without
-from tests.rehearsed import STACKS, named, rehearsed
+from tests.rehearsed import STACKS, named, rehearse_stack, rehearsed
 
 RULE, TARGET = "aws:cloudwatch/eventRule:EventRule", "aws:cloudwatch/eventTarget:EventTarget"
 GROUP = "aws:codedeploy/deploymentGroup:DeploymentGroup"
@@ -378,3 +378,33 @@ def test_what_cis_script_says_is_handed_on():
 
     with pytest.raises(HandoffFailedError, match="handoff: looking up"):
         rehearse_release(without(run, repository), services=["worker"], first_release=True)
+
+
+SUBNETS = [f"subnet-{n:017x}" for n in range(4)]
+
+
+def standing_in(*subnets) -> dict:
+    """A network of the tests' own VPC with these subnets."""
+    return {"existing": {"vpcId": "vpc-0a1b2c3d4e5f60718", "privateSubnetIds": list(subnets)}}
+
+
+def moves(outcome: Outcome) -> list[str]:
+    return [t for t in texts(outcome, "CodeDeploy") if t.startswith("moves the tasks")]
+
+
+def test_the_release_after_other_subnets_moves_the_tasks_of_a_blue_green_service():
+    before = rehearsed("dev", "up", network=standing_in(*SUBNETS[:2]))
+    overrides = {"network": standing_in(*SUBNETS[2:])}
+    run = rehearse_stack("dev", "up", config_overrides=overrides, packs=[], previous=before)
+    group = named(run, "aws:ec2/securityGroup:SecurityGroup", "dev-api-tasks").id
+
+    outcome = rehearse_release(run, services=["api"])
+
+    assert wrong(outcome) == []
+    assert moves(outcome) == [
+        f"moves the tasks from {SUBNETS[0]}, {SUBNETS[1]}, {group} to {SUBNETS[2]}, {SUBNETS[3]}, {group}"
+    ]
+
+
+def test_a_release_in_the_same_subnets_moves_nothing():
+    assert moves(everything("dev")[None]) == []
