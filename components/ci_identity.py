@@ -143,7 +143,7 @@ class CiIdentity(pulumi.ComponentResource):
             f"{name}-ci-boundary",
             name=args.names.role("ci-boundary"),
             description=f"The most that CI may ever do for {args.names.base}",
-            policy=iam.document(*self._statements),
+            policy=iam.fitting("managed", iam.document(*self._statements), args.names.role("ci-boundary")),
             tags={"ecs-release:purpose": "ci", "ecs-release:service": args.names.service},
             opts=pulumi.ResourceOptions(parent=self),
         )

@@ -22,8 +22,8 @@ Conditions = Mapping[str, Mapping[str, str | list[str]]]
 
 _ACTION = re.compile(r"[a-z0-9-]+:[A-Za-z]+")
 _SID = re.compile(r"[A-Za-z0-9]+")
-_TRUST_LIMIT = 2_048  # characters of a trust policy (IAM user guide, "IAM and AWS STS quotas")
-_INLINE_LIMIT = 10_240  # characters of all inline policies of a role, white space apart (IAM user guide, "IAM quotas")
+# Characters, white space apart (IAM user guide, "IAM and AWS STS quotas"); a role here has one inline policy.
+_LIMITS = {"trust": 2_048, "inline": 10_240, "managed": 6_144}
 
 
 class Everything(str):
@@ -95,6 +95,21 @@ def document(*statements: Statement) -> str:
     if len(sids) != len(set(sids)):
         raise ValueError(f"a Sid stands twice in one document: {sorted(sids)}")
     return json.dumps({"Version": "2012-10-17", "Statement": [s.to_dict() for s in statements]})
+
+
+def fitting(kind: Literal["trust", "inline", "managed"], text: str, whose: str) -> str:
+    """The document, where IAM takes as long a one.
+
+    Raises:
+        ValueError: it is too long.
+    """
+    size, most = len("".join(text.split())), _LIMITS[kind]
+    if size > most:
+        raise ValueError(
+            f"{whose}: its {kind} policy has {size:,} characters, IAM allows {most:,}; give the service fewer "
+            "containers, secrets, hooks or permissions, or make a second service of a part of them"
+        )
+    return text
 
 
 def service_trust(service: str, conditions: Conditions | None = None) -> Statement:
@@ -173,10 +188,8 @@ def role(
     tags: dict[str, str] = {"ecs-release:purpose": purpose}
     if service:
         tags["ecs-release:service"] = service
-    trust_policy, policy = document(*trust), document(*statements)
-    for kind, text, most in (("trust", trust_policy, _TRUST_LIMIT), ("inline", policy, _INLINE_LIMIT)):
-        if len(text) > most:
-            raise ValueError(f"role {name}: its {kind} policy has {len(text)} characters, IAM allows {most}")
+    trust_policy = fitting("trust", document(*trust), f"role {name}")
+    policy = fitting("inline", document(*statements), f"role {name}")
     out = aws.iam.Role(
         logical_name,
         name=name,

@@ -56,3 +56,14 @@ def test_a_denial_may_be_wide():
 
     assert refusal["Effect"] == "Deny"
     assert refusal["Resource"] == ["arn:aws:s3:::b", "arn:aws:s3:::b/*"]
+
+
+@pytest.mark.parametrize(("kind", "most"), [("trust", 2_048), ("inline", 10_240), ("managed", 6_144)])
+def test_a_document_is_as_long_as_iam_allows_white_space_apart_and_no_longer(kind, most):
+    text = "x" * (most - 10) + " " * 500 + "x" * 10
+
+    assert iam.fitting(kind, text, "role r") == text
+    with pytest.raises(
+        ValueError, match=rf"^role r: its {kind} policy has {most + 1:,} characters, IAM allows {most:,}; "
+    ):
+        iam.fitting(kind, text + "x", "role r")
