@@ -213,7 +213,10 @@ class Service(pulumi.ComponentResource):
             ]
             if args.balancer is not None and traffic is not None
             else None,
-            health_check_grace_period_seconds=60 if traffic is not None else None,
+            # CodeDeploy's services take another one by UpdateService, too (Amazon ECS API reference).
+            health_check_grace_period_seconds=traffic.health_check_grace_period_seconds
+            if traffic is not None
+            else None,
             propagate_tags="SERVICE",
             enable_ecs_managed_tags=True,
             wait_for_steady_state=False,

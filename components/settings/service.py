@@ -98,6 +98,9 @@ class ServiceLoadBalancer(Part):
     """That container's port."""
     health_check: HealthCheck = HealthCheck()
     """How the load balancer knows a healthy task."""
+    health_check_grace_period_seconds: int = Field(default=60, ge=0, le=2_147_483_647)
+    """Seconds for which a new task is not ended for failing its health checks: as long as the application takes to
+    begin."""
     host_name: HostName | None = None
     """Name that the certificate is for, by which the smoke test asks; needed beside a certificate."""
     smoke_test: SmokeTest = SmokeTest()

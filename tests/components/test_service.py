@@ -263,3 +263,17 @@ def test_every_log_group_keeps_its_logs_as_long_as_the_stack_says_and_no_longer(
 
     assert f"/ecs/{stack}/api" in groups
     assert set(groups.values()) == {days}
+
+
+@pytest.mark.parametrize("seconds", [0, 300])
+def test_the_application_has_the_time_to_begin_that_its_settings_say(seconds):
+    own = services_with("dev", "api")[0]["loadBalancer"] | {"healthCheckGracePeriodSeconds": seconds}
+    services = services_with("dev", "api", loadBalancer=own)
+
+    assert service("dev", services=services).inputs["healthCheckGracePeriodSeconds"] == seconds
+
+
+def test_the_application_has_a_minute_to_begin_unless_its_settings_say_otherwise():
+    inputs = {name: service("dev", name).inputs for name in ("api", "worker")}
+
+    assert {n: i.get("healthCheckGracePeriodSeconds") for n, i in inputs.items()} == {"api": 60, "worker": None}
