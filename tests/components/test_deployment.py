@@ -131,13 +131,12 @@ def test_codedeploy_passes_the_two_roles_of_the_tasks_to_ecs_and_no_other(stack)
     assert passing["Condition"] == {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
 
 
-def test_codedeploy_reads_the_alarms_that_it_watches():
-    allowed = granted(rehearsed("prod"), "prod-api-codedeploy")["ReadItsAlarms"]
+def test_codedeploy_reads_alarms_of_this_account_and_region_and_does_no_more_with_them():
+    allowed = granted(rehearsed("prod"), "prod-api-codedeploy")["ReadAlarms"]
 
-    arns = [
-        f"arn:aws:cloudwatch:{REGION}:222222222222:alarm:{a}" for a in group("prod")["alarmConfiguration"]["alarms"]
-    ]
-    assert allowed["Resource"] == arns
+    assert group("prod")["alarmConfiguration"]["alarms"]
+    assert allowed["Resource"] == [f"arn:aws:cloudwatch:{REGION}:222222222222:alarm:*"]
+    assert allowed["Action"] == ["cloudwatch:DescribeAlarms"]
 
 
 @pytest.mark.parametrize("stack", STACKS)
