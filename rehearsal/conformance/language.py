@@ -67,8 +67,8 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         """The engine ends what it started."""
         return empty_pb2.Empty()
 
-    def Run(self, request: language_pb2.RunRequest, _: Any) -> language_pb2.RunResponse:  # noqa: N802
-        """Run the program to its end."""
+    def Run(self, request: language_pb2.RunRequest, context: Any) -> language_pb2.RunResponse:  # noqa: N802
+        """Run the program to its end, or to that of an engine that stops before: it would wait for it for ever."""
         options = {
             "monitor": request.monitor_address,
             "engine": self._engine,
@@ -87,18 +87,19 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
             "PULUMI_CONFIG": json.dumps(dict(request.config)),
             "PULUMI_CONFIG_SECRET_KEYS": json.dumps(list(request.configSecretKeys)),
         }
-        done = subprocess.run(
+        child = subprocess.Popen(
             command,
             cwd=request.pwd or None,
             env={**os.environ, **environment},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            check=False,
         )
-        if done.returncode == _USER_WAS_TOLD:
+        context.add_callback(child.kill)
+        status = child.wait()
+        if status == _USER_WAS_TOLD:
             return language_pb2.RunResponse(bail=True)
-        if done.returncode:
-            return language_pb2.RunResponse(error=f"Program exited with non-zero exit code: {done.returncode}")
+        if status:
+            return language_pb2.RunResponse(error=f"Program exited with non-zero exit code: {status}")
         return language_pb2.RunResponse()
 
     def RunPlugin(  # noqa: N802
