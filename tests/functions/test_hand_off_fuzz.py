@@ -192,12 +192,17 @@ def test_any_contract_is_read_or_refused(changed):
 
 
 @QUICK
-@given(JSON, st.binary(max_size=80))
-def test_any_template_is_rendered_or_refused(document, spec):
+@given(JSON, st.binary(max_size=80), JSON)
+def test_any_template_is_rendered_or_refused(document, spec, network):
     data = json.dumps({"containerDefinitions": document} if not isinstance(document, dict) else document).encode()
 
     outcome(lambda: rendering.task_definition(data, {"app": "x"}))
-    outcome(lambda: rendering.app_spec(spec, TERMS))
+    outcome(lambda: rendering.app_spec(spec, TERMS, network))
+    outcome(
+        lambda: rendering.app_spec(
+            b"<TASK_DEFINITION>\nCapacityProviderStrategy: [a]\nNetworkConfiguration: <NETWORK>\n", TERMS, network
+        )
+    )
 
 
 @QUICK

@@ -59,6 +59,10 @@ def hook(stack, api, _):
     api["retiring"] = {"hooks": [HOOK]}
 
 
+def subnets(stack, *_):
+    stack["network"]["lookUp"]["privateSubnetTags"] = {"Tier": "inner"}
+
+
 def permission(stack, api, _):
     api["permissions"][0]["actions"] = ["dynamodb:GetItem"]
     gone = {"sid": "Orders", "actions": ["dynamodb:PutItem", "dynamodb:Query"], "resources": [TABLE]}
@@ -82,6 +86,7 @@ WAYS = {
     "move the port of a rolling service": [second_port, rolling_port],
     "move the load balancer to another container": [behind_another],
     "take a hook out, or exchange it": [hook],
+    "move a blue/green service to other subnets": [subnets],
     "take a permission away": [permission],
     "HTTP to HTTPS": [secure],
 }
