@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from components.settings.values import NAMESPACE
 
@@ -27,8 +27,6 @@ KEPT = {
 
 class NeededError(Exception):
     """An update would take something from revisions that may still be started; a line for each such thing."""
-
-    user_error: ClassVar[bool] = True
 
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)

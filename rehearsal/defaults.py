@@ -1,7 +1,7 @@
 """What AWS writes into what a program left out, as a provider reads it back right after it made a resource.
 
-A provider's Create ends with a Read: what the program did not say is then what AWS has chosen. Each row is what AWS's
-documentation of the service says of a new resource; `terraform-provider-aws` says which property it is read into.
+A provider's Create ends with a Read: what the program did not say is then what AWS has chosen. The rows are what AWS's
+services are known to choose; none was read off an account, so a difference there is a fault of a row here.
 """
 
 from __future__ import annotations

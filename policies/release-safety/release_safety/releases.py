@@ -16,8 +16,6 @@ import yaml
 from .resources import UNKNOWN, Resource, by_kind
 from .settings import Settings
 
-INVOKE: Final = ("Lambda", "StepFunctions")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Action:
