@@ -3,29 +3,30 @@
 import pulumi
 import pulumi_aws as aws
 
-from components import outputs, settings, template
-from components.alarms import Alarms, AlarmsArgs
-from components.bucket import PrivateBucket, PrivateBucketArgs
-from components.ci_identity import CiIdentity, CiIdentityArgs, OidcProviders, OidcProvidersArgs
-from components.cluster import Cluster, ClusterArgs
-from components.dashboard import Dashboard, DashboardArgs
-from components.deployment import Deployment, DeploymentArgs
-from components.handoff import Handoff, HandoffArgs
-from components.load_balancer import LoadBalancer, LoadBalancerArgs
+from components import outputs, settings
+from components.foundation.bucket import PrivateBucket, PrivateBucketArgs
+from components.foundation.cluster import Cluster, ClusterArgs
+from components.foundation.network import Network, NetworkArgs
+from components.foundation.topics import Topics, TopicsArgs
+from components.foundation.watch import Watch, WatchArgs
+from components.handoff.bucket import Handoff, HandoffArgs
+from components.handoff.ci_identity import CiIdentity, CiIdentityArgs, OidcProviders, OidcProvidersArgs
+from components.handoff.registry import Registry, RegistryArgs
+from components.handoff.trigger import Trail, TrailArgs, Trigger, TriggerArgs
 from components.needs import Needs, NeedsArgs
-from components.network import Network, NetworkArgs
-from components.notifier import Chatbot, ChatbotArgs, Notifier, NotifierArgs
-from components.pipeline import Pipeline, PipelineArgs
-from components.registry import Registry, RegistryArgs
-from components.release_gate import ReleaseGate, ReleaseGateArgs
-from components.rolling import Rolling, RollingArgs
-from components.scaling_guard import ScalingGuard, ScalingGuardArgs
-from components.service import Service, ServiceArgs
-from components.smoke_test import SmokeTest, SmokeTestArgs
-from components.template import Template, TemplateArgs
-from components.topics import Topics, TopicsArgs
-from components.trigger import Trail, TrailArgs, Trigger, TriggerArgs
-from components.watch import Watch, WatchArgs
+from components.notices.notifier import Chatbot, ChatbotArgs, Notifier, NotifierArgs
+from components.release import template
+from components.release.pipeline import Pipeline, PipelineArgs
+from components.release.release_gate import ReleaseGate, ReleaseGateArgs
+from components.release.template import Template, TemplateArgs
+from components.strategies.codedeploy import Deployment, DeploymentArgs
+from components.strategies.rolling import Rolling, RollingArgs
+from components.strategies.scaling_guard import ScalingGuard, ScalingGuardArgs
+from components.strategies.smoke_test import SmokeTest, SmokeTestArgs
+from components.workload.alarms import Alarms, AlarmsArgs
+from components.workload.dashboard import Dashboard, DashboardArgs
+from components.workload.load_balancer import LoadBalancer, LoadBalancerArgs
+from components.workload.service import Service, ServiceArgs
 
 stack = settings.of_stack()
 names = stack.names

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-
-from rehearsal import Archive, Rehearsal, Resource, rehearse
+from pulumi_rehearsal import Archive, Rehearsal, Resource, rehearse
 
 ROOT = Path(__file__).parents[1]
 STACK_FILES = ROOT / "tests" / "stacks"

@@ -16,7 +16,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from rehearsal import Rehearsal
+from pulumi_rehearsal import Rehearsal
+
 from tests.rehearsed import ROOT, STACKS, documents, rehearsed, stack_settings, template
 
 FOLDER = Path(__file__).with_suffix("")

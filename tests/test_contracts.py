@@ -8,8 +8,8 @@ from contextvars import ContextVar
 
 import pulumi
 import pytest
+from pulumi_rehearsal import rehearse, unknown_paths
 
-from rehearsal import rehearse, unknown_paths
 from tests.rehearsed import (
     ACCOUNTS,
     REGION,
@@ -286,7 +286,7 @@ def test_every_component_registers_its_outputs(stack, monkeypatch):
 def test_the_last_that_a_component_does_is_to_register_its_outputs():
     constructors = [
         (f"{path.name}: {owner.name}", method)
-        for path in sorted((ROOT / "components").glob("*.py"))
+        for path in sorted((ROOT / "components").rglob("*.py"))
         for owner in ast.walk(ast.parse(path.read_text()))
         if isinstance(owner, ast.ClassDef) and any("ComponentResource" in ast.unparse(b) for b in owner.bases)
         for method in owner.body
@@ -305,7 +305,7 @@ def test_the_last_that_a_component_does_is_to_register_its_outputs():
 def test_a_component_s_type_is_its_class(stack):
     classes = {
         owner.name
-        for path in (ROOT / "components").glob("*.py")
+        for path in (ROOT / "components").rglob("*.py")
         for owner in ast.walk(ast.parse(path.read_text()))
         if isinstance(owner, ast.ClassDef)
     }

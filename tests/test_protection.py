@@ -1,8 +1,8 @@
 """What an update must not delete: named here one by one, and nothing besides, or harmless changes would be refused."""
 
 import pytest
+from pulumi_rehearsal import changes
 
-from rehearsal import changes
 from tests.rehearsed import rehearsed, services_with, stack_settings
 
 PROTECTED = {

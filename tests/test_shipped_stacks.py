@@ -4,9 +4,9 @@ from functools import cache
 from itertools import combinations
 
 import pytest
+from pulumi_rehearsal import Rehearsal, rehearse
+from pulumi_rehearsal.config import load_project
 
-from rehearsal import Rehearsal, rehearse
-from rehearsal.config import load_project
 from tests.rehearsed import ROOT, physical_name
 
 SHIPPED = load_project(ROOT).stacks()

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pulumi_rehearsal import __main__ as command_line
+from pulumi_rehearsal import rehearse
 
-from rehearsal import __main__ as command_line
-from rehearsal import rehearse
 from tests.rehearsed import ROOT, STACK_FILES, STACKS, named, physical_name, rehearse_stack, rehearsed, template
 
 PIPELINE, SERVICE = "aws:codepipeline/pipeline:Pipeline", "aws:ecs/service:Service"
@@ -100,7 +100,7 @@ def project(tmp_path):
     for file in (ROOT / "__main__.py", ROOT / "Pulumi.yaml", *STACK_FILES.iterdir()):
         shutil.copy(file, tmp_path / file.name)
     shutil.copytree(ROOT / "components", tmp_path / "components", ignore=shutil.ignore_patterns("__pycache__"))
-    for shared in ("functions", "policies", "pyproject.toml", "uv.lock", ".venv"):
+    for shared in ("contract", "functions", "policies", "pyproject.toml", "uv.lock", ".venv"):
         (tmp_path / shared).symlink_to(ROOT / shared)
     return tmp_path
 
@@ -112,9 +112,9 @@ def replace(file: Path, old: str, new: str):
 
 
 def preview(project: Path, stack: str) -> subprocess.CompletedProcess[str]:
-    """`python -m rehearsal preview`, as a person types it."""
+    """`python -m pulumi_rehearsal preview`, as a person types it."""
     return subprocess.run(
-        [sys.executable, "-m", "rehearsal", "preview", "--stack", stack, "--project", project],
+        [sys.executable, "-m", "pulumi_rehearsal", "preview", "--stack", stack, "--project", project],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -313,7 +313,9 @@ def test_production_without_its_approval_is_refused(project):
 @pytest.mark.parametrize("action", ["ecs:UpdateService", "s3:GetObject"])
 def test_one_further_action_for_ci_is_refused(project, action):
     replace(
-        project / "components" / "ci_identity.py", '    "ecr:PutImage",\n', f'    "ecr:PutImage",\n    "{action}",\n'
+        project / "components" / "handoff" / "ci_identity.py",
+        '    "ecr:PutImage",\n',
+        f'    "ecr:PutImage",\n    "{action}",\n',
     )
 
     said = refused(project, "ci-can-only-hand-over")

@@ -26,7 +26,7 @@ _SHOWN = 300
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     options = _parser().parse_args(arguments)
-    from rehearsal.errors import UsageError  # noqa: PLC0415  --help needs none of it
+    from pulumi_rehearsal.errors import UsageError  # noqa: PLC0415  --help needs none of it
 
     from . import cli  # noqa: PLC0415
 
@@ -63,7 +63,7 @@ def _skipped(reason: str, *, as_json: bool) -> int:
 
 
 def _checked(options: argparse.Namespace, found: Any) -> dict[str, Any]:
-    from rehearsal.errors import UsageError  # noqa: PLC0415
+    from pulumi_rehearsal.errors import UsageError  # noqa: PLC0415
 
     from . import computed, known, seeds  # noqa: PLC0415
     from .cases import Life  # noqa: PLC0415

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from rehearsal import rehearse
+from pulumi_rehearsal import rehearse
 
 from . import observed
 from .compare import Difference, compared
@@ -15,7 +15,7 @@ from .compare import Difference, compared
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from rehearsal.model import Mode, Rehearsal
+    from pulumi_rehearsal.model import Mode, Rehearsal
 
     from .observed import Seen
     from .workspace import EngineRun, Workspace

@@ -6,15 +6,15 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rehearsal.model import Archive, Asset, Options, Secret
-from rehearsal.registration import STACK_TYPE
+from pulumi_rehearsal.model import Archive, Asset, Options, Secret
+from pulumi_rehearsal.registration import STACK_TYPE
 
 from .observed import ELIDED, HIDDEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from rehearsal.model import Mode, Resource
+    from pulumi_rehearsal.model import Mode, Resource
 
     from .observed import Planned, Seen, Verdict
 

@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pulumi import _types
-
-from rehearsal import outputs
-from rehearsal.errors import UsageError
+from pulumi_rehearsal import outputs
+from pulumi_rehearsal.errors import UsageError
 
 from .compare import NOTHING, Difference
 from .provider import import_class

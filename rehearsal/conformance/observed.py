@@ -1,4 +1,4 @@
-"""What a run of the real engine showed, as the plain data that a rehearsal gives: `rehearsal.model`."""
+"""What a run of the real engine showed, as the plain data that a rehearsal gives: `pulumi_rehearsal.model`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rehearsal import wire
-from rehearsal.model import CustomTimeouts, Options, Rehearsal, Resource, Secret
-from rehearsal.registration import STACK_TYPE
+from pulumi_rehearsal import wire
+from pulumi_rehearsal.model import CustomTimeouts, Options, Rehearsal, Resource, Secret
+from pulumi_rehearsal.registration import STACK_TYPE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

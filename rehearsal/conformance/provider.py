@@ -15,18 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 from google.protobuf import empty_pb2  # type: ignore[import-untyped]
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
-
-from rehearsal import changes, lookups, outputs, paths, refresh, wire
-from rehearsal.errors import Refused
-from rehearsal.leaf_imports import leaf_imports
-from rehearsal.model import Options, Resource
-from rehearsal.providers import Providers
-from rehearsal.registration import PROVIDER_PREFIX, Registration
+from pulumi_rehearsal import changes, lookups, outputs, paths, refresh, wire
+from pulumi_rehearsal.errors import Refused
+from pulumi_rehearsal.leaf_imports import leaf_imports
+from pulumi_rehearsal.model import Options, Resource
+from pulumi_rehearsal.providers import Providers
+from pulumi_rehearsal.registration import PROVIDER_PREFIX, Registration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rehearsal.model import Rehearsal
+    from pulumi_rehearsal.model import Rehearsal
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from rehearsal.model import UNKNOWN, Secret
+from pulumi_rehearsal.model import UNKNOWN, Secret
 
 from .compare import compared
 from .observed import Planned, Seen, Verdict
@@ -13,7 +13,7 @@ from .observed import Planned, Seen, Verdict
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from rehearsal.model import Resource
+    from pulumi_rehearsal.model import Resource
 
     from .cases import Pair
 

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import grpc  # type: ignore[import-untyped]
 import yaml
 from pulumi.runtime.proto import language_pb2_grpc, provider_pb2_grpc
-
-from rehearsal.packs import find_packs
+from pulumi_rehearsal.packs import find_packs
 
 from .cli import Unavailable
 from .language import LanguageHost

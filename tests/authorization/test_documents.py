@@ -15,12 +15,12 @@ from least_privilege import allowances, application
 from authorization.check import Of, fits, in_statement, mistakes, unknown
 from authorization.corrections import GLOBAL_KEYS
 from authorization.reference import reference
-from rehearsal.explain import _inventory
 from tests.policies import world
 from tests.policies.corpus import gathered
 from tests.policies.examples import examples
 from tests.policies.judges import PACKS
 from tests.rehearsed import ROOT, STACKS, documents, rehearsed, services_with
+from tools.explain import _inventory
 
 TRUST_INPUT = "assumeRolePolicy"
 MEANT = {"dynamodb:GetItm", "GetItem"}

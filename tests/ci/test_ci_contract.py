@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from ci_stand_ins import ACCOUNT, BUCKET, COMMIT, KEY, REGION
 
-from components.ci_identity import handoff_statements
+from components.handoff.ci_identity import handoff_statements
 from components.naming import Names
 
 

@@ -1,8 +1,8 @@
 """The end of the program: every output is waited for, and what failed is told."""
 
 import pytest
+from pulumi_rehearsal import rehearse
 
-from rehearsal import rehearse
 from tests.rehearsed import ROOT
 
 PROGRAM = """

@@ -2,7 +2,9 @@ import json
 
 import pytest
 
-from functions import aws, images, scaling_guard
+from functions.gate import images
+from functions.guard import scaling_guard
+from functions.shared import aws
 from tests.functions.emulator import opened
 from tests.functions.scaling_world import FREE, SERVICES, Account
 from tests.functions.world import World

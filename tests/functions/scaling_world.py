@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from botocore.exceptions import ClientError
 
-from functions import scaling_guard
-from functions.scaling_guard import ALL_SUSPENDED, Flags
+from functions.guard import scaling_guard
+from functions.guard.scaling_guard import ALL_SUSPENDED, Flags
 from tests.functions.world import context
 
 SERVICES = {

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from functions import images
+from functions.gate import images
 from tests.functions.emulator import opened
 from tests.functions.hostile import lone, member, raw_zip
 from tests.functions.world import (

@@ -12,8 +12,8 @@ import pytest
 from moto import mock_aws
 from moto.ecs.models import ecs_backends
 
-from functions import ecs_deploy
-from functions.ecs_deploy import Failure, Success, Token, Wait, judge, same, update
+from functions.deploy import ecs_deploy
+from functions.deploy.ecs_deploy import Failure, Success, Token, Wait, judge, same, update
 
 #: Read once for all tests: reading them is most of what a new session costs.
 MODELS = botocore.loaders.create_loader()

@@ -3,7 +3,7 @@
 import pytest
 from botocore.exceptions import ClientError
 
-from functions.errors import of_aws
+from functions.shared.errors import of_aws
 
 
 def answered(code, operation):

@@ -10,13 +10,15 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from functions import archives, contract, handoff, images, manifests, rendering
-from functions.errors import Refusal
-from functions.strict_json import loads
+from contract import release
+from functions.gate import handoff, images, manifests, rendering
+from functions.shared import archives
+from functions.shared.errors import Refusal
+from functions.shared.strict_json import loads
 from tests.functions.hostile import lone, member, raw_zip
 from tests.functions.world import COMMIT, REGISTRY, RELEASE, both, uri, zipped
 
-TERMS = contract.parse(json.dumps(RELEASE).encode())
+TERMS = release.parse(json.dumps(RELEASE).encode())
 REPOSITORIES = {f"{REGISTRY}/{name}" for name in TERMS.containers.values()}
 GOOD = zipped({"imagedefinitions.json": both()})
 QUICK = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
@@ -188,7 +190,7 @@ def test_any_manifest_is_read(manifest):
 def test_any_contract_is_read_or_refused(changed):
     data = json.dumps({**RELEASE, **changed}).encode()
 
-    outcome(lambda: contract.parse(data))
+    outcome(lambda: release.parse(data))
 
 
 @QUICK

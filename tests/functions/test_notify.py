@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 import boto3
 import pytest
 
-from functions import messages, notify, posting
+from functions.notices import messages, notify, posting
 from tests.functions.clock import Clock
 from tests.functions.emulator import context
 from tests.functions.receivers import receiving

@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 
-SOURCE = Path(__file__).parents[2] / "functions"
-MODULES = sorted(SOURCE.glob("*.py"))
+ROOT = Path(__file__).parents[2]
+MODULES = sorted(path for room in ("contract", "functions") for path in (ROOT / room).rglob("*.py"))
 HANDLERS = [path for path in MODULES if "\ndef handler(" in path.read_text(encoding="utf-8")]
-PROVIDED = {*sys.stdlib_module_names, "boto3", "botocore", "functions"}
+PROVIDED = {*sys.stdlib_module_names, "boto3", "botocore", "contract", "functions"}
+
+
+def name_of(path):
+    return path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
 
 
 def run(code, *arguments, cwd):
@@ -26,7 +30,7 @@ def test_the_handlers_are_found():
     assert {path.stem for path in HANDLERS} >= {"release_gate", "smoke_test", "scaling_guard", "notify"}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_a_module_imports_the_standard_library_and_boto3_and_nothing_else(path):
     imported = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -39,7 +43,7 @@ def test_a_module_imports_the_standard_library_and_boto3_and_nothing_else(path):
     assert imported <= PROVIDED
 
 
-@pytest.mark.parametrize("path", HANDLERS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", HANDLERS, ids=name_of)
 def test_a_handler_says_what_it_calls_and_what_it_reads_from_its_environment(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     words = ast.get_docstring(tree)
@@ -60,13 +64,19 @@ def test_a_handler_says_what_it_calls_and_what_it_reads_from_its_environment(pat
         assert f"`{name}`" in words
 
 
+def copy(path, folder):
+    target = folder / path.relative_to(ROOT)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(path.read_bytes())
+    return target
+
+
 @pytest.fixture(scope="module")
 def unpacked(tmp_path_factory):
     """The modules alone, as in the archive."""
     folder = tmp_path_factory.mktemp("lambda")
-    (folder / "functions").mkdir()
     for path in MODULES:
-        (folder / "functions" / path.name).write_bytes(path.read_bytes())
+        copy(path, folder)
     return folder
 
 
@@ -77,11 +87,11 @@ import sys, time, importlib
 sys.path.insert(0, sys.argv[1])
 begun = time.process_time()
 for name in sys.argv[2:]:
-    importlib.import_module(f"functions.{name}").handler
+    importlib.import_module(name).handler
 print(time.process_time() - begun, "boto3" in sys.modules)
 """
 
-    seconds, boto3_too = run(code, unpacked, *[path.stem for path in HANDLERS], cwd=unpacked).split()
+    seconds, boto3_too = run(code, unpacked, *[name_of(path) for path in HANDLERS], cwd=unpacked).split()
 
     assert float(seconds) < 0.3
     assert boto3_too == "False"
@@ -89,26 +99,24 @@ print(time.process_time() - begun, "boto3" in sys.modules)
 
 def test_the_declared_archive_is_the_same_whenever_and_wherever_it_is_made(unpacked, tmp_path):
     """Made from two copies, of which one was worked in: other times, compiled files, an editor's leavings."""
-    worked_in = tmp_path / "functions"
-    worked_in.mkdir()
     for path in MODULES:
-        (worked_in / path.name).write_bytes(path.read_bytes())
-        os.utime(worked_in / path.name, (1, 1))
+        os.utime(copy(path, tmp_path), (1, 1))
+    worked_in = tmp_path / "functions" / "notices"
     (worked_in / "__pycache__").mkdir()
     for litter in ("__pycache__/notify.cpython-313.pyc", "notify.py~", ".notify.py.swp", "notes.txt"):
         (worked_in / litter).write_bytes(b"litter")
     code = """
 import hashlib, importlib, os, sys
 sys.path.insert(0, sys.argv[1])
-import components.function
+import components.foundation.function
 for folder in sys.argv[2:]:
     os.chdir(folder)
-    members = importlib.reload(components.function).code().assets
+    members = importlib.reload(components.foundation.function).code().assets
     files = [(name, open(asset.path, "rb").read()) for name, asset in sorted(members.items())]
     print(len(files), hashlib.sha256(repr(files).encode()).hexdigest())
 """
 
-    first, second = run(code, SOURCE.parent, unpacked, tmp_path, cwd=tmp_path).splitlines()
+    first, second = run(code, ROOT, unpacked, tmp_path, cwd=tmp_path).splitlines()
 
     assert first == second
     assert first.startswith(f"{len(MODULES)} ")

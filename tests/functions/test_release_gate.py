@@ -9,8 +9,9 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from functions import changes, contract, handoff, images, release_gate, rendering, rollback, scans
-from functions.errors import Refusal
+from contract import release
+from functions.gate import changes, handoff, images, release_gate, rendering, rollback, scans
+from functions.shared.errors import Refusal
 from tests.functions import world as w
 from tests.functions.world import (
     APPSPEC,
@@ -95,7 +96,7 @@ def test_a_tag_with_the_digest_it_stands_for_is_accepted(world):
 
 
 def test_the_registry_of_china_has_its_own_domain():
-    terms = contract.parse(json.dumps({**RELEASE, "region": "cn-north-1"}).encode())
+    terms = release.parse(json.dumps({**RELEASE, "region": "cn-north-1"}).encode())
 
     assert terms.registry == "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn"
     with pytest.raises(Refusal, match="comes from the registry"):
@@ -858,7 +859,7 @@ class TestTemplate:
     )
     def test_a_wrong_contract_is_named_by_its_key(self, changed, says):
         with pytest.raises(Refusal, match=r"^The template's release\.json has ") as refused:
-            contract.parse(json.dumps({**RELEASE, **changed}).encode())
+            release.parse(json.dumps({**RELEASE, **changed}).encode())
 
         assert says in str(refused.value)
         assert refused.value.kind == "ConfigurationError"
@@ -905,7 +906,7 @@ class TestTemplate:
     def test_the_network_of_an_appspec_in_one_line_is_an_object(self, quote):
         line = f'{{"T": "<TASK_DEFINITION>", "CapacityProviderStrategy": [1], "NetworkConfiguration": {quote}<NETWORK>'
 
-        spec = rendering.app_spec(f"{line}{quote}}}".encode(), contract.parse(json.dumps(RELEASE).encode()), NETWORK)
+        spec = rendering.app_spec(f"{line}{quote}}}".encode(), release.parse(json.dumps(RELEASE).encode()), NETWORK)
 
         assert yaml.safe_load(spec)["NetworkConfiguration"]["AwsvpcConfiguration"]["Subnets"] == NETWORK["subnets"]
 

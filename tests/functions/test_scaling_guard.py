@@ -7,8 +7,8 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from functions import scaling_guard
-from functions.scaling_guard import ALL_SUSPENDED, Flags, Record, Step, decide
+from functions.guard import scaling_guard
+from functions.guard.scaling_guard import ALL_SUSPENDED, Flags, Record, Step, decide
 from tests.functions.scaling_world import (
     BY_HAND,
     ENDS,

@@ -11,7 +11,7 @@ import itertools
 
 import pytest
 
-from functions.scaling_guard import ALL_SUSPENDED, RUNNING
+from functions.guard.scaling_guard import ALL_SUSPENDED, RUNNING
 from tests.functions.scaling_world import BY_HAND, FREE, SWEEP, event, send
 
 

@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from functions import smoke_test
+from functions.hooks import smoke_test
 from tests.functions.clock import Clock
 from tests.functions.emulator import context
 from tests.functions.receivers import receiving

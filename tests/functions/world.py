@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 from moto.ecr.models import ecr_backends
 
-from functions import release_gate
+from functions.gate import release_gate
 from tests.functions.emulator import ACCOUNT, REGION, Emulator, context
 
 REGISTRY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"

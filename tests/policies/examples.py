@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import yaml
+from pulumi_rehearsal.registration import Registration
 
-from rehearsal.registration import Registration
 from tests.policies import judges, world
 from tests.policies.judges import PACKS, Thing
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from rehearsal import Rehearsal
-from rehearsal.analyzer import EngineServer, ProcessAnalyzer
-from rehearsal.model import Options
-from rehearsal.packs import InProcessAnalyzer, RunSettings, configuration, load_folder
-from rehearsal.registration import Registration
-from rehearsal.wire import wire_from_plain
+from pulumi_rehearsal import Rehearsal
+from pulumi_rehearsal.analyzer import EngineServer, ProcessAnalyzer
+from pulumi_rehearsal.model import Options
+from pulumi_rehearsal.packs import InProcessAnalyzer, RunSettings, configuration, load_folder
+from pulumi_rehearsal.registration import Registration
+from pulumi_rehearsal.wire import wire_from_plain
 
 ROOT = Path(__file__).parents[2]
 PACKS = {name: ROOT / "policies" / name for name in ("least-privilege", "release-safety")}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from docs import generate_policies
 from tests.policies import examples, judges
+from tools.docs import policies_page as generate_policies
 
 ALL = [(pack, name) for pack in judges.PACKS for name in examples.examples(pack)]
 

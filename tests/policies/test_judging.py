@@ -7,8 +7,8 @@ import time
 
 import pytest
 from least_privilege import settings
+from pulumi_rehearsal import UNKNOWN
 
-from rehearsal import UNKNOWN
 from tests.policies import judges, world
 from tests.policies.judges import Thing
 from tests.rehearsed import STACKS, rehearse_stack, rehearsed, services_with, stack_settings

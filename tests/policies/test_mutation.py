@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pulumi_rehearsal.registration import Registration
 
-from rehearsal.registration import Registration
 from tests.policies import judges
 from tests.rehearsed import STACKS, rehearsed
 

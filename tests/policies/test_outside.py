@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+from pulumi_rehearsal import Rehearsal, rehearse
 
-from rehearsal import Rehearsal, rehearse
 from tests.policies.judges import PACKS
 
 OUTSIDE = Path(__file__).parent / "outside"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from least_privilege import allowances, documents, grants
 
-from rehearsal.explain import _inventory
 from tests.rehearsed import ACCOUNTS, REGION, ROOT, rehearsed
+from tools.explain import _inventory
 
 
 @pytest.mark.parametrize(

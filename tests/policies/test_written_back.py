@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from pulumi_rehearsal import UNKNOWN, Archive
+from pulumi_rehearsal.registration import Registration
+from pulumi_rehearsal.wire import wire_from_plain
 
-from rehearsal import UNKNOWN, Archive
-from rehearsal.registration import Registration
-from rehearsal.wire import wire_from_plain
 from tests.policies import judges, world
 from tests.policies.judges import Thing
 from tests.rehearsed import STACKS, rehearsed

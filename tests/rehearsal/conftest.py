@@ -2,8 +2,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-
-from rehearsal import Rehearsal, rehearse
+from pulumi_rehearsal import Rehearsal, rehearse
 
 REPOSITORY = Path(__file__).parent.parent.parent
 

@@ -4,10 +4,10 @@ import json
 import re
 
 import pytest
+from pulumi_rehearsal import UsageError
+from pulumi_rehearsal.bench import PLAIN, REHEARSED, Measured, _missed, _table, main, services_config
+from pulumi_rehearsal.config import load_project
 
-from rehearsal import UsageError
-from rehearsal.bench import PLAIN, REHEARSED, Measured, _missed, _table, main, services_config
-from rehearsal.config import load_project
 from tests.rehearsed import stack_file
 
 from .conftest import REPOSITORY

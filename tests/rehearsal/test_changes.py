@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pulumi_aws
 import pytest
+from pulumi_rehearsal import UNKNOWN, Secret, changes, outputs
 
-from rehearsal import UNKNOWN, Secret, changes, outputs
 from tests.rehearsed import STACKS, rehearsed, services_with
 
 ROLE = "aws:iam/role:Role"

@@ -6,8 +6,7 @@ import subprocess
 import sys
 
 import pytest
-
-from rehearsal.__main__ import main
+from pulumi_rehearsal.__main__ import main
 
 from .conftest import REPOSITORY
 
@@ -280,7 +279,7 @@ def test_the_process_writes_all_and_ends_with_its_code(project, program, expecte
     project.program(program)
 
     ended = subprocess.run(
-        [sys.executable, "-m", "rehearsal", "preview", "--project", str(project.root)],
+        [sys.executable, "-m", "pulumi_rehearsal", "preview", "--project", str(project.root)],
         capture_output=True,
         check=False,
         cwd=REPOSITORY,

@@ -4,9 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-
-from rehearsal import Secret, UsageError
-from rehearsal.config import load_project, load_stack
+from pulumi_rehearsal import Secret, UsageError
+from pulumi_rehearsal.config import load_project, load_stack
 
 ECHO = """
     import json

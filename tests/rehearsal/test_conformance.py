@@ -6,16 +6,16 @@ from types import SimpleNamespace
 
 import pytest
 from pulumi.runtime.proto import provider_pb2
+from pulumi_rehearsal import Archive, Asset, Secret, wire
+from pulumi_rehearsal.errors import UsageError
+from pulumi_rehearsal.model import UNKNOWN
 
-from rehearsal import Archive, Asset, Secret, wire
 from rehearsal.conformance import __main__ as command
 from rehearsal.conformance import cases, cli, computed, known, observed, seeds
 from rehearsal.conformance.compare import Difference, compared
 from rehearsal.conformance.observed import Planned, Seen, Verdict
 from rehearsal.conformance.provider import ProviderPlugin
 from rehearsal.conformance.workspace import EngineRun, copied
-from rehearsal.errors import UsageError
-from rehearsal.model import UNKNOWN
 from tests.rehearsed import ROOT, rehearsed, stack_settings
 
 VERDICT = Verdict(pack="p", version="1", policy="q", level="mandatory", severity="high", urn="u", message="no")

@@ -3,8 +3,7 @@
 import json
 
 import pytest
-
-from rehearsal import UNKNOWN, Secret
+from pulumi_rehearsal import UNKNOWN, Secret
 
 DOCUMENT = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "a:B", "Resource": "*"}]}
 TYPED = (

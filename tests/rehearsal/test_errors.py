@@ -22,7 +22,7 @@ def test_an_exception_is_shown_with_the_programs_part_of_the_traceback(project):
     assert "line 6, in <module>" in error.traceback
     assert "line 4, in build" in error.traceback
     assert "runpy" not in error.traceback
-    assert "rehearsal/engine.py" not in error.traceback
+    assert "rehearsal/engine/pulumi_rehearsal/engine.py" not in error.traceback
 
 
 def test_a_users_mistake_is_shown_without_a_traceback(project):

@@ -6,8 +6,7 @@ import os
 import sys
 
 import pulumi
-
-from rehearsal import rehearse
+from pulumi_rehearsal import rehearse
 
 from .conftest import Project
 

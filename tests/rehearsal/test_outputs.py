@@ -4,8 +4,7 @@ import json
 import re
 
 import pytest
-
-from rehearsal import UNKNOWN, unknown_paths
+from pulumi_rehearsal import UNKNOWN, unknown_paths
 
 PROVIDER = """
     import json

@@ -1,8 +1,7 @@
 """Property paths mean what the SDK makes of them."""
 
 import pytest
-
-from rehearsal import paths
+from pulumi_rehearsal import paths
 
 
 @pytest.mark.parametrize(

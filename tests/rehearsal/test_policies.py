@@ -3,8 +3,7 @@
 import dataclasses
 
 import pytest
-
-from rehearsal import Rehearsal
+from pulumi_rehearsal import Rehearsal
 
 PROGRAM = """
     import json

@@ -1,8 +1,7 @@
 """A pack's configuration is put together and refused as the CLI does it."""
 
 import pytest
-
-from rehearsal import UsageError
+from pulumi_rehearsal import UsageError
 
 PACK = """
     from pulumi_policy import EnforcementLevel, PolicyConfigSchema, PolicyPack, ResourceValidationPolicy

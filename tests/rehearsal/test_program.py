@@ -1,8 +1,7 @@
 """What a program registers is recorded as the engine would record it."""
 
 import pytest
-
-from rehearsal import UNKNOWN, Archive, Asset, LookupFailed, Secret, unknown_paths
+from pulumi_rehearsal import UNKNOWN, Archive, Asset, LookupFailed, Secret, unknown_paths
 
 BUCKET = "aws:s3/bucket:Bucket"
 TOPIC = "aws:sns/topic:Topic"

@@ -1,8 +1,8 @@
 """What happens to a stack on AWS after an `up`, as the next run finds it."""
 
 import pytest
+from pulumi_rehearsal import changes, refresh
 
-from rehearsal import changes, refresh
 from tests.rehearsed import STACKS, rehearse_stack, rehearsed
 
 MADE = """

@@ -1,8 +1,8 @@
 """A run may start from what an earlier one left, as every `pulumi up` but the first does."""
 
 import pytest
+from pulumi_rehearsal import UNKNOWN, Archive, UsageError, unknown_paths
 
-from rehearsal import UNKNOWN, Archive, UsageError, unknown_paths
 from tests.rehearsed import rehearse_stack, rehearsed
 
 PROGRAM = """

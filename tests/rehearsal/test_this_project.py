@@ -4,8 +4,8 @@ import json
 
 import pytest
 import yaml
+from pulumi_rehearsal import rehearse
 
-from rehearsal import rehearse
 from tests.rehearsed import STACKS, rehearse_stack, stack_file
 
 from .conftest import REPOSITORY
@@ -92,7 +92,7 @@ def broken_project(tmp_path):
 
     def make(break_):
         lines = [line.removeprefix("        ") for line in break_.splitlines()]
-        for name in ("components", "functions", "policies"):
+        for name in ("components", "contract", "functions", "policies"):
             (tmp_path / name).symlink_to(REPOSITORY / name)
         project = yaml.safe_load((REPOSITORY / "Pulumi.yaml").read_text())
         project["runtime"] = "python"

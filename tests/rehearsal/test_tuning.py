@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pulumi.runtime import rpc
+from pulumi_rehearsal.tuning import contains_unknowns
 
-from rehearsal.tuning import contains_unknowns
 from tests.rehearsed import rehearse_stack
 
 from .conftest import REPOSITORY
@@ -147,7 +147,7 @@ def test_a_leaf_import_gives_every_name_of_a_service_the_very_same_thing():
     differing = in_a_new_process(
         f"""
         import importlib, json, sys
-        from rehearsal.leaf_imports import leaf_imports
+        from pulumi_rehearsal.leaf_imports import leaf_imports
 
         with leaf_imports():
             import pulumi_aws as aws
@@ -178,7 +178,7 @@ def test_a_leaf_import_loads_the_leaf_and_not_the_service():
     loaded = in_a_new_process(
         """
         import json, sys
-        from rehearsal.leaf_imports import leaf_imports
+        from pulumi_rehearsal.leaf_imports import leaf_imports
 
         with leaf_imports():
             import pulumi_aws as aws
@@ -195,7 +195,7 @@ def test_the_name_of_a_function_is_not_hidden_by_its_module():
     kinds = in_a_new_process(
         """
         import json
-        from rehearsal.leaf_imports import leaf_imports
+        from pulumi_rehearsal.leaf_imports import leaf_imports
 
         with leaf_imports():
             import pulumi_aws as aws
@@ -213,7 +213,7 @@ def test_all_names_are_there_for_who_asks_for_all():
     counts = in_a_new_process(
         """
         import json
-        from rehearsal.leaf_imports import leaf_imports
+        from pulumi_rehearsal.leaf_imports import leaf_imports
 
         with leaf_imports():
             import pulumi_aws as aws
@@ -232,5 +232,5 @@ def test_all_names_are_there_for_who_asks_for_all():
 
 
 def test_packages_of_another_shape_are_left_alone():
-    assert importlib.import_module("rehearsal.leaf_imports")._leaves("x = 1\n") is None
-    assert importlib.import_module("rehearsal.leaf_imports")._leaves("from .a import *\n# c\n") == {"a"}
+    assert importlib.import_module("pulumi_rehearsal.leaf_imports")._leaves("x = 1\n") is None
+    assert importlib.import_module("pulumi_rehearsal.leaf_imports")._leaves("from .a import *\n# c\n") == {"a"}

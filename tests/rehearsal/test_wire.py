@@ -4,9 +4,8 @@ import pytest
 from google.protobuf import json_format, struct_pb2
 from hypothesis import given
 from hypothesis import strategies as st
-
-from rehearsal import UNKNOWN, Archive, Asset, Secret
-from rehearsal.wire import (
+from pulumi_rehearsal import UNKNOWN, Archive, Asset, Secret
+from pulumi_rehearsal.wire import (
     ASSET,
     OUTPUT,
     RESOURCE,

@@ -1,6 +1,6 @@
 """An identity explained to a reviewer: who can become it, what it can do in plain words, which resource says so.
 
-Pure like the rules: it reads an `Inventory` and gives plain data; `rehearsal.explain` prints it.
+Pure like the rules: it reads an `Inventory` and gives plain data; `tools.explain` prints it.
 """
 
 from __future__ import annotations

@@ -1,0 +1,55 @@
+"""EventBridge rules whose events a function of ours takes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+
+from components.foundation.watch import Watch
+from components.naming import Names
+
+
+def feed(
+    name: str,
+    *,
+    names: Names,
+    rule: str,
+    description: str,
+    function: aws.lambda_.Function,
+    watch: Watch,
+    pattern: dict[str, Any] | None = None,
+    schedule: str | None = None,
+    opts: pulumi.ResourceOptions,
+) -> aws.cloudwatch.EventRule:
+    """A rule, by pattern or schedule, and the permission of that one rule to call that one function."""
+    out = aws.cloudwatch.EventRule(
+        name,
+        name=rule,
+        description=description,
+        event_pattern=json.dumps(pattern) if pattern is not None else None,
+        schedule_expression=schedule,
+        opts=opts,
+    )
+    below = pulumi.ResourceOptions(parent=out)
+    permission = aws.lambda_.Permission(
+        name,
+        statement_id=rule,
+        action="lambda:InvokeFunction",
+        function=function.name,
+        principal="events.amazonaws.com",
+        source_arn=names.arn("events", f"rule/{rule}"),
+        opts=below,
+    )
+    aws.cloudwatch.EventTarget(
+        name,
+        rule=out.name,
+        target_id="function",
+        arn=function.arn,
+        dead_letter_config={"arn": watch.queue.arn},
+        opts=pulumi.ResourceOptions(parent=out, depends_on=[permission, *watch.ready]),
+    )
+    watch.rule(name, rule, below)
+    return out

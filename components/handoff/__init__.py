@@ -1,0 +1,1 @@
+"""What CI meets: repositories, its role, the bucket of hand-offs, and what starts the pipeline."""

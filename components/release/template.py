@@ -1,0 +1,235 @@
+"""What infrastructure owns of a release: task definition, AppSpec and the gate's contract, rendered from settings.
+
+The same rendering makes the first task definition of a service, so that the two cannot drift. CI names images and
+nothing else: a task definition carries roles and commands, and whoever writes it has those roles.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+import yaml
+
+from components import settings
+from components.foundation import secrets
+from components.foundation.bucket import PrivateBucket
+from components.naming import ServiceNames
+
+IMAGE_PLACEHOLDER = "<IMAGE>"
+TASK_DEFINITION_PLACEHOLDER = "<TASK_DEFINITION>"
+NETWORK_PLACEHOLDER = "<NETWORK>"
+
+_LIFECYCLE = ("BeforeInstall", "AfterInstall", "AfterAllowTestTraffic", "BeforeAllowTraffic", "AfterAllowTraffic")
+
+# Answers 200 to every GET on the ports given as arguments; without one it only waits to be stopped.
+_STAND_IN = """
+import http.server, signal, sys, threading
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200); self.end_headers(); self.wfile.write(b"waiting for the first release\\n")
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+for port in sys.argv[1:]:
+    server = http.server.ThreadingHTTPServer(("", int(port)), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+while True:
+    signal.pause()
+""".strip()
+
+
+def capacity_of(stack: settings.Settings, service: settings.Service) -> tuple[settings.Capacity, ...]:
+    """The service's capacity provider strategy: its own, or the stack's."""
+    return service.capacity or stack.capacity
+
+
+def log_retention_of(stack: settings.Settings, service: settings.Service) -> int:
+    """Days that the service's logs are kept: its own number, or the stack's."""
+    return service.log_retention_days or stack.log_retention_days
+
+
+def task_definition(stack: settings.Settings, service: settings.Service) -> dict[str, Any]:
+    """The request of RegisterTaskDefinition, each image a placeholder (Amazon ECS API reference)."""
+    names = stack.names.service(service.name)
+    return {
+        "family": names.base,
+        "taskRoleArn": names.role_arn("task"),
+        "executionRoleArn": names.role_arn("execution"),
+        "networkMode": "awsvpc",
+        "requiresCompatibilities": ["FARGATE"],
+        "cpu": str(service.cpu),
+        "memory": str(service.memory),
+        "runtimePlatform": {
+            "cpuArchitecture": service.architecture or stack.architecture,
+            "operatingSystemFamily": "LINUX",
+        },
+        "containerDefinitions": [_container(names, c) for c in service.containers],
+        "volumes": [{"name": _volume(c, i)} for c in service.containers for i, _ in enumerate(c.writable_paths)],
+        "tags": [
+            {"key": "ecs-release:environment", "value": stack.environment},
+            {"key": "ecs-release:service", "value": service.name},
+        ],
+    }
+
+
+def _volume(container: settings.Container, index: int) -> str:
+    return f"{container.name}-{index}"
+
+
+def _container(names: ServiceNames, container: settings.Container) -> dict[str, Any]:
+    out: dict[str, Any] = {
+        "name": container.name,
+        "image": IMAGE_PLACEHOLDER,
+        "essential": True,
+        "portMappings": [{"containerPort": p, "hostPort": p, "protocol": "tcp"} for p in container.ports],
+        "environment": [{"name": k, "value": v} for k, v in sorted(container.environment.items())],
+        "secrets": [
+            {"name": k, "valueFrom": secrets.value_from(names.stack, s)} for k, s in sorted(container.secrets.items())
+        ],
+        "readonlyRootFilesystem": container.readonly_root_filesystem,
+        "mountPoints": [
+            {"sourceVolume": _volume(container, i), "containerPath": path, "readOnly": False}
+            for i, path in enumerate(container.writable_paths)
+        ],
+        "linuxParameters": {"initProcessEnabled": True},
+        "stopTimeout": container.stop_timeout_seconds,
+        "logConfiguration": {
+            "logDriver": "awslogs",
+            "options": {
+                "awslogs-group": names.log_group,
+                "awslogs-region": names.stack.region,
+                "awslogs-stream-prefix": "task",
+                "mode": "non-blocking",
+                "max-buffer-size": "25m",
+            },
+        },
+    }
+    if container.command:
+        out["command"] = list(container.command)
+    if container.user is not None:
+        out["user"] = container.user
+    if container.cpu is not None:
+        out["cpu"] = container.cpu
+    if container.memory is not None:
+        out["memory"] = container.memory
+    if (check := container.health_check) is not None:
+        out["healthCheck"] = {
+            "command": list(check.command),
+            "interval": check.interval_seconds,
+            "timeout": check.timeout_seconds,
+            "retries": check.retries,
+            "startPeriod": check.start_period_seconds,
+        }
+    return out
+
+
+def first_revision(stack: settings.Settings, service: settings.Service) -> dict[str, Any]:
+    """The same task with a stand-in in every container, for the time before the first release.
+
+    The stand-in listens on the container's ports; it needs no secret, no user and no check of its own. Its family is
+    its own: `pulumi up` registers a revision whenever the settings change, and whoever runs a task of the service's
+    family without a number gets the latest, which is a release's (Amazon ECS API reference, RunTask, taskDefinition).
+    """
+    definition, names = task_definition(stack, service), stack.names.service(service.name)
+    left_out = ("secrets", "healthCheck", "user", "command")
+
+    def stand_in(container: dict[str, Any]) -> dict[str, Any]:
+        ports = [str(p["containerPort"]) for p in container["portMappings"]]
+        kept = {k: v for k, v in container.items() if k not in left_out}
+        return kept | {"image": stack.stand_in_image, "command": ["python3", "-c", _STAND_IN, *ports]}
+
+    return definition | {
+        "family": names.stand_in_family,
+        "containerDefinitions": [stand_in(c) for c in definition["containerDefinitions"]],
+    }
+
+
+def appspec(stack: settings.Settings, service: settings.Service, hooks: dict[str, str]) -> str:
+    """CodeDeploy's AppSpec as YAML text; `hooks` maps a lifecycle event to a function's ARN.
+
+    Without CapacityProviderStrategy a release makes the service lose it, and without NetworkConfiguration the new tasks
+    stand where the old ones do, whatever the stack says by now: both are always there (CodeDeploy user guide, "AppSpec
+    'resources' section for Amazon ECS deployments"). What AWS names is no part of the template, which has to be known
+    before anything is made: an archive takes no output (pulumi/pulumi issue 3017), and policies read the hooks in it.
+    The gate puts the network in, as the pipeline tells it.
+    """
+    properties: dict[str, Any] = {"TaskDefinition": TASK_DEFINITION_PLACEHOLDER}
+    if service.load_balancer is not None:
+        properties["LoadBalancerInfo"] = {
+            "ContainerName": service.load_balancer.container,
+            "ContainerPort": service.load_balancer.port,
+        }
+    properties["CapacityProviderStrategy"] = [
+        {"Base": c.base, "CapacityProvider": c.provider, "Weight": c.weight} for c in capacity_of(stack, service)
+    ]
+    properties["NetworkConfiguration"] = NETWORK_PLACEHOLDER
+    document: dict[str, Any] = {
+        "version": 0.0,
+        "Resources": [{"TargetService": {"Type": "AWS::ECS::Service", "Properties": properties}}],
+    }
+    if hooks:
+        document["Hooks"] = [{event: hooks[event]} for event in _LIFECYCLE if event in hooks]
+    return yaml.safe_dump(document, sort_keys=False)
+
+
+def own_hooks(service: settings.Service) -> dict[str, str]:
+    """The service's own functions by lifecycle event."""
+    own = {"BeforeInstall": service.hooks.before_install, "AfterAllowTraffic": service.hooks.after_allow_traffic}
+    return {event: function for event, function in own.items() if function is not None}
+
+
+def contract(stack: settings.Settings, service: settings.Service) -> dict[str, Any]:
+    """What the release gate holds a hand-off against (`release.json`)."""
+    names = stack.names.service(service.name)
+    return {
+        "version": 1,
+        "environment": stack.environment,
+        "production": stack.production,
+        "account": stack.account,
+        "region": stack.region,
+        "service": service.name,
+        "cluster": stack.names.cluster,
+        "ecsService": names.base,
+        "strategy": service.strategy,
+        "architecture": service.architecture or stack.architecture,
+        "containers": {c.name: {"repository": names.repository(c.name)} for c in service.containers},
+        "scan": {"threshold": stack.scan_threshold, "unsupported": stack.scan_unsupported},
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class TemplateArgs:
+    """`Template`'s arguments: member names to texts, and the bucket that takes them zipped."""
+
+    names: ServiceNames
+    bucket: PrivateBucket
+    files: dict[str, str]
+
+
+class Template(pulumi.ComponentResource):
+    """The template zip of one service, the second source of its pipeline."""
+
+    def __init__(self, name: str, args: TemplateArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("ecs-release:index:Template", name, None, opts)
+        self.object = aws.s3.BucketObjectv2(
+            f"{name}-template",
+            bucket=args.bucket.bucket.bucket,
+            key=args.names.template_key,
+            content_type="application/zip",
+            source=pulumi.AssetArchive({path: pulumi.StringAsset(text) for path, text in args.files.items()}),
+            # A source object without tags asks nothing of the pipeline about tags.
+            override_provider={"default_tags": {"tags": {}}},
+            opts=pulumi.ResourceOptions(parent=self, depends_on=args.bucket.ready),
+        )
+        self.register_outputs({"key": self.object.key})
+
+
+def files(stack: settings.Settings, service: settings.Service, hooks: dict[str, str]) -> dict[str, str]:
+    """The template's members: `taskdef.json`, `appspec.yaml`, `release.json`."""
+    return {
+        "taskdef.json": json.dumps(task_definition(stack, service), indent=2) + "\n",
+        "appspec.yaml": appspec(stack, service, hooks),
+        "release.json": json.dumps(contract(stack, service), indent=2) + "\n",
+    }

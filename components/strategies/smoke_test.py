@@ -1,0 +1,106 @@
+"""The deployment's hook that asks the new tasks through the test listener before anyone meets them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from components import iam, settings
+from components.foundation.function import Function, FunctionArgs
+from components.foundation.network import Network
+from components.foundation.watch import Watch
+from components.release.template import log_retention_of
+from components.workload.load_balancer import LoadBalancer
+
+_RESERVE_SECONDS = 30  # kept of the function's time to answer CodeDeploy in
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmokeTestArgs:
+    """`SmokeTest`'s arguments; the service has a load balancer with a test listener."""
+
+    stack: settings.Settings
+    service: settings.Service
+    network: Network
+    balancer: LoadBalancer
+    watch: Watch
+
+
+class SmokeTest(pulumi.ComponentResource):
+    """`function`, in the tasks' subnets, admitted to the test listener by its security group.
+
+    An internet-facing load balancer is reached by its public addresses: name those of your NAT gateways in
+    `loadBalancer.testCidrs`.
+    """
+
+    def __init__(self, name: str, args: SmokeTestArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("ecs-release:index:SmokeTest", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        names = args.stack.names.service(args.service.name)
+        test = args.balancer.traffic.smoke_test
+        group = aws.ec2.SecurityGroup(
+            f"{name}-smoke",
+            name=f"{names.base}-smoke",
+            description=f"Smoke test of {names.base}",
+            vpc_id=args.network.vpc_id,
+            opts=child,
+        )
+        aws.vpc.SecurityGroupEgressRule(
+            f"{name}-smoke-out",
+            security_group_id=group.id,
+            description="The test listener, and AWS to report to",
+            cidr_ipv4="0.0.0.0/0",
+            ip_protocol="-1",
+            opts=pulumi.ResourceOptions(parent=group),
+        )
+        aws.vpc.SecurityGroupIngressRule(
+            f"{name}-smoke-in",
+            security_group_id=args.balancer.security_group.id,
+            description="Smoke test",
+            referenced_security_group_id=group.id,
+            ip_protocol="tcp",
+            from_port=args.stack.load_balancer.test_port,
+            to_port=args.stack.load_balancer.test_port,
+            opts=pulumi.ResourceOptions(parent=group),
+        )
+        environment: dict[str, pulumi.Input[str]] = {
+            "SMOKE_URL": args.balancer.test_url,
+            "SMOKE_CHECKS": json.dumps(checks(args.balancer.traffic)),
+            "SMOKE_SECONDS": str(test.seconds),
+        }
+        if args.balancer.traffic.host_name is not None:
+            environment["SMOKE_HOST"] = args.balancer.traffic.host_name
+        self.function = Function(
+            f"{name}-smoke",
+            FunctionArgs(
+                names=names.stack,
+                function=names.function("smoke"),
+                handler="functions.hooks.smoke_test.handler",
+                description=f"Smoke test of {names.base}",
+                statements=(
+                    iam.Statement(
+                        sid="AnswerCodeDeploy",
+                        actions=("codedeploy:PutLifecycleEventHookExecutionStatus",),
+                        resources=(names.stack.arn("codedeploy", f"deploymentgroup:{names.base}/{names.base}"),),
+                    ),
+                ),
+                environment=environment,
+                timeout_seconds=test.seconds + _RESERVE_SECONDS,
+                log_retention_days=log_retention_of(args.stack, args.service),
+                watch=args.watch,
+                service=names.service,
+                subnets=args.network.private_subnet_ids,
+                security_groups=(group.id,),
+            ),
+            child,
+        ).function
+        self.register_outputs({"functionArn": self.function.arn})
+
+
+def checks(traffic: settings.ServiceLoadBalancer) -> list[dict[str, object]]:
+    """What is asked: the service's own list, or the path of its health check."""
+    own = traffic.smoke_test.checks or (settings.SmokeCheck(path=traffic.health_check.path),)
+    return [c.model_dump(by_alias=True, exclude_none=True) for c in own]

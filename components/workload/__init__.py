@@ -1,0 +1,1 @@
+"""What runs: services, load balancers, alarms, dashboards."""

@@ -1,1 +1,0 @@
-"""Generates what the documentation says of the code: `python -m docs.generate`."""

@@ -1,0 +1,1 @@
+"""Verifies a hand-off and renders the release."""

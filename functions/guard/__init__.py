@@ -1,0 +1,1 @@
+"""Suspends scaling while a deployment shifts traffic."""

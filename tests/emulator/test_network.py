@@ -1,0 +1,60 @@
+"""A rehearsal's network: declared names lead to loopback, every other name nowhere."""
+
+import http.client
+import socket
+
+import pytest
+
+from rehearsal.emulator.network import Front, Network, TargetGroup
+
+
+def groups(**healthy):
+    return {name: TargetGroup(name, revision=name, healthy=well) for name, well in healthy.items()}
+
+
+def get(host, port):
+    connection = http.client.HTTPConnection(host, port, timeout=5)
+    try:
+        connection.request("GET", "/")
+        response = connection.getresponse()
+        return response.status, response.read().decode().strip()
+    finally:
+        connection.close()
+
+
+def test_a_declared_name_is_answered_by_the_target_group_that_has_the_traffic():
+    network = Network()
+
+    with network.up():
+        front = Front("listener", {"blue": 100}, groups(blue=True, green=False))
+        network.stand_in(front, "lb.example.com", 80, None)
+        before = get("lb.example.com", 80)
+        front.weights = {"green": 100}
+        after = get("lb.example.com", 80)
+
+    assert before == (200, "blue")
+    assert after == (503, "green")
+
+
+def test_every_other_name_is_refused_and_everything_is_put_back():
+    real = socket.getaddrinfo
+    network = Network()
+
+    with network.up(), pytest.raises(socket.gaierror, match="reaches loopback only"):
+        get("example.org", 80)
+
+    assert socket.getaddrinfo is real
+
+
+def test_traffic_is_shared_by_weight():
+    front = Front("listener", {"green": 30, "blue": 70}, groups(blue=True, green=True))
+
+    said = [front.answer()[1] for _ in range(100)]
+
+    assert (said.count("green"), said.count("blue")) == (30, 70)
+
+
+def test_a_target_group_without_tasks_answers_503():
+    front = Front("listener", {"green": 100}, {"green": TargetGroup("green")})
+
+    assert front.answer() == (503, "no task behind this target group")

@@ -1,0 +1,124 @@
+"""Writes docs/policies.md from the policy packs: `python -m tools.docs.policies_page`, with `--check` to compare only.
+
+Each policy's name, purpose, level, reference and remedy come from the running pack, and its example from the pack's
+examples.yaml; what the pack says of the refused example is what it said when this ran.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.policies import examples, judges, world
+
+PAGE = Path(__file__).parents[2] / "docs" / "policies.md"
+_LEVELS = {0: "advisory", 1: "mandatory", 2: "disabled", 3: "remediate"}
+_SEVERITIES = {0: "", 1: "low", 2: "medium", 3: "high", 4: "critical"}
+
+_HEAD = """# What the policy packs demand
+
+Generated from the packs by `python -m tools.docs.policies_page`; every example below is executed by the tests, before
+the packs' real analyzer processes.
+
+Two packs hold a stack, in `pulumi preview` and `pulumi up` as in `make rehearse`:
+
+{packs}
+
+Both are usable without the rest of this repository: copy the pack's folder, and give your own tags and names by a
+configuration file (`pulumi preview --policy-pack DIR --policy-pack-config FILE`; one file for each pack, or none at
+all). Here `policies/config/PACK.json` is taken by `make rehearse`, `make preview` and `make up`, and a pack without a
+file keeps its defaults. The file names policies:
+
+```json
+{{
+  "all": "mandatory",
+  "ci-can-only-hand-over": {{"purposeTag": "acme:role-of", "purposes": {{"builder": "ci"}}}}
+}}
+```
+
+A level (`advisory`, `mandatory`, `remediate`, `disabled`) may stand in the place of the object, or inside it as
+`enforcementLevel`. Policies that mend by themselves do so at the level `remediate`; they add what was left unsaid and
+change nothing that was said.
+
+Where a value is not known before the update (another provider's output in a document, say), a policy says so as an
+advisory, in its own words, and judges it at the update.
+
+What the program declares is judged as it declares it in this run, whatever the state still holds of an earlier one or
+has lost in a refresh. What AWS or somebody else has set and the program leaves unsaid, leaves empty or names in
+`ignoreChanges` is judged by what it means: a topic's default policy is its owner's, an inline policy that a resource of
+the stack gives is judged there, and a policy that was opened by hand is refused. For this a pack sees each resource's
+inputs in its policies over single resources (`no-long-lived-credentials`; `repositories-are-immutable-and-scanned` and
+`buckets-block-public-access`): with all of a pack's disabled it has the outputs alone, and after a refresh, which
+leaves the contents of files out, it then refuses roles whose reason stands in a template. A text asset that is empty
+ends every Python pack with "Invalid asset encountered" (the SDK's deserialization, before any policy is asked): leave
+such a file out.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    parts, packs = [], []
+    for pack in judges.PACKS:
+        with judges.process(pack) as judge:
+            packs.append(f"- [`{pack}`](#{pack}): {judge.description}")
+            parts += [f"## {pack}", judge.description, _settings(judge)]
+            shown = examples.examples(pack)
+            parts += [_policy(name, info, shown[name], judge) for name, info in judge.policies.items()]
+    return "\n\n".join([_HEAD.format(packs="\n".join(packs)).rstrip(), *parts]) + "\n"
+
+
+def _settings(judge: judges.Judge) -> str:
+    schema: dict[str, Any] = {}
+    for info in judge.policies.values():
+        schema.update({k: dict(v) for k, v in info.configSchema.properties.items()})
+    rows = ["| setting | type | what it says |", "| --- | --- | --- |"]
+    for key in sorted(schema):
+        kind = schema[key].get("type", "")
+        default = f" Default: `{schema[key]['default']}`." if "default" in schema[key] else ""
+        rows.append(f"| `{key}` | {kind} | {schema[key].get('description', '')}{default} |")
+    return "Settings, understood by each policy of the pack that takes any:\n\n" + "\n".join(rows)
+
+
+def _policy(name: str, info: Any, example: dict[str, Any], judge: judges.Judge) -> str:
+    facts = [_LEVELS[info.enforcementLevel], f"severity {_SEVERITIES[info.severity]}"]
+    if info.framework.reference:
+        facts.append(f"{info.framework.name} {info.framework.reference}: {info.framework.specification}")
+    said = next(f.message for f in judge.judge(examples.stack(example, "refused")) if f.policy == name)
+    lines = [f"### {name}", info.description, f"*{'; '.join(facts)}.* {info.remediation_steps}"]
+    kind = example.get("type") or _type_of(example["resource"])
+    lines.append(f"Refused:\n\n```yaml\n{_yaml(kind, example['refused'])}```")
+    lines.append(f"> {said.split(chr(10), 1)[-1]}")
+    mended = example["mended"]
+    if mended is None:
+        lines.append("Mended: the resource is not there.")
+    else:
+        lines.append(f"Mended:\n\n```yaml\n{_yaml(kind, mended)}```")
+    return "\n\n".join(lines)
+
+
+def _type_of(resource: str) -> str:
+    return world.things()[resource].type
+
+
+def _yaml(kind: str, properties: dict[str, Any]) -> str:
+    value = {"type": kind, "properties": properties}
+    return str(yaml.safe_dump(value, sort_keys=False, default_flow_style=False, width=100))
+
+
+def main(arguments: list[str]) -> int:
+    """Write the page, or compare it; 1 when it is stale."""
+    text = page()
+    if "--check" in arguments:
+        stale = not PAGE.exists() or PAGE.read_text() != text
+        if stale:
+            sys.stderr.write("docs/policies.md is stale: run python -m tools.docs.policies_page\n")
+        return int(stale)
+    PAGE.write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,178 @@
+"""`python -m tools.explain`: one identity of a rehearsed stack, explained to a reviewer.
+
+Who can become it, what it can do in plain words, and which line of the program granted it. The reading of documents is
+the policy pack's own (`policies/least-privilege`), so that what is explained is what is judged.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pulumi_rehearsal.engine import rehearse
+from pulumi_rehearsal.errors import UsageError
+from pulumi_rehearsal.model import UNKNOWN, Archive, Asset, Rehearsal, Resource, Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from least_privilege import explain as reading
+    from least_privilege.inventory import Inventory
+
+FOUND, FAILED, USAGE = 0, 1, 2
+PACK = Path("policies") / "least-privilege"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code: 0, 1 when the program failed, 2 when the question was wrong."""
+    parser = argparse.ArgumentParser(prog="python -m tools.explain", description=__doc__)
+    parser.add_argument("--stack", required=True, help="the stack, such as prod")
+    parser.add_argument("--role", required=True, help="the role's name, its end, or its words, such as ci-api")
+    parser.add_argument("--project", type=Path, default=Path(), help="the directory with Pulumi.yaml")
+    parser.add_argument("--config-file", type=Path, help="a stack file to read in place of Pulumi.<stack>.yaml")
+    parser.add_argument("--json", action="store_true", help="for machines")
+    options = parser.parse_args(arguments)
+    try:
+        run = rehearse(options.project, options.stack, config_file=options.config_file, packs=[])
+        inventory, sources = _inventory(run, options.project)
+    except UsageError as problem:
+        sys.stderr.write(f"error: {problem}\n")
+        return USAGE
+    if run.errors:
+        sys.stderr.writelines(f"error: {d.message}\n" for d in run.errors)
+        return FAILED
+    from least_privilege import explain as reading  # noqa: PLC0415  its folder is on the path from here on
+
+    found = reading.find(inventory, options.role)
+    if not found:
+        names = ", ".join(sorted(i.name for i in inventory.identities))
+        sys.stderr.write(f"error: the stack {options.stack} has no role {options.role}; it has {names}\n")
+        return USAGE
+    told = [reading.explain(identity, inventory) for identity in found]
+    lines = _Lines(sources, options.project.resolve())
+    if options.json:
+        sys.stdout.write(json.dumps([_as_data(e, lines) for e in told], indent=2) + "\n")
+    else:
+        sys.stdout.write("\n".join(_as_text(e, lines) for e in told))
+    return FOUND
+
+
+def _inventory(run: Rehearsal, project: Path) -> tuple[Inventory, dict[str, Resource]]:
+    folder = (project / PACK).resolve()
+    if not (folder / "least_privilege").is_dir():
+        raise UsageError(f"{folder} is not there; the explanation reads documents by that pack")
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+    from least_privilege import resources as plain  # noqa: PLC0415
+    from least_privilege.inventory import Inventory  # noqa: PLC0415
+    from least_privilege.settings import Settings  # noqa: PLC0415
+
+    known = {r.urn: r for r in run.resources}
+
+    def provider(resource: Resource) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = (
+            _read(known[resource.provider].inputs, plain.UNKNOWN) if resource.provider in known else {}
+        )
+        return found
+
+    made = {
+        r.urn: plain.Resource(
+            type=r.type,
+            name=r.name,
+            urn=r.urn,
+            read=lambda r=r: _read(r.outputs, plain.UNKNOWN),  # type: ignore[misc]
+            read_provider=lambda r=r: provider(r),  # type: ignore[misc]
+            ignored=r.options.ignore_changes,
+        )
+        for r in run.resources
+    }
+    for r in run.resources:
+        made[r.urn].refers = {
+            key: [made[urn] for urn in urns if urn in made] for key, urns in r.property_dependencies.items()
+        }
+    return Inventory(made.values(), Settings()), known
+
+
+def _read(value: Any, unknown: Any) -> Any:
+    """A rehearsed value as the pack's rules read it."""
+    if value is UNKNOWN:
+        return unknown
+    if isinstance(value, Secret):
+        return _read(value.value, unknown)
+    if isinstance(value, dict):
+        return {key: _read(item, unknown) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_read(item, unknown) for item in value]
+    if isinstance(value, Archive):
+        return {"assets": _read(dict(value.assets or {}), unknown)}
+    return {"text": value.text} if isinstance(value, Asset) and value.text is not None else value
+
+
+class _Lines:
+    """Where in the program a resource was made."""
+
+    def __init__(self, known: Mapping[str, Resource], project: Path) -> None:
+        self._known = known
+        self._project = project
+
+    def of(self, urn: str) -> list[str]:
+        """`components/iam.py:173`, then who called that, out to `__main__.py`; empty where it is not known."""
+        source = self._known[urn].source if urn in self._known else ()
+        return [f"{self._relative(Path(s.file))}:{s.line}" for s in source]
+
+    def _relative(self, path: Path) -> Path:
+        inside = path.is_absolute() and path.is_relative_to(self._project)
+        return path.relative_to(self._project) if inside else path
+
+
+def _as_text(told: reading.Explanation, lines: _Lines) -> str:
+    production = ", production" if told.production else ""
+    out = [
+        f"{told.name} ({told.purpose}{f', {told.environment}' if told.environment else ''}{production})",
+        told.arn,
+        "",
+    ]
+    out += ["Who can become it", *_shown(told.assumed_by, lines), ""]
+    out += ["What it can do", *_shown(told.may, lines), ""]
+    if told.capped is not None:
+        out += ["What caps it", *_shown((told.capped,), lines), ""]
+    if told.named_by:
+        out += ["What names it from elsewhere", *_shown(told.named_by, lines), ""]
+    if told.unread:
+        out += ["What cannot be told", *_shown(told.unread, lines), ""]
+    return "\n".join(out) + "\n"
+
+
+def _shown(items: Sequence[reading.Line], lines: _Lines) -> list[str]:
+    if not items:
+        return ["  nothing"]
+    out = []
+    for item in items:
+        way = " < ".join(lines.of(item.resource.urn)) or item.resource.urn
+        out.append(f"  {item.text}\n      {item.via}, {way}")
+    return out
+
+
+def _as_data(told: reading.Explanation, lines: _Lines) -> dict[str, Any]:
+    def listed(items: Sequence[reading.Line]) -> list[dict[str, Any]]:
+        return [{"text": i.text, "via": i.via, "urn": i.resource.urn, "lines": lines.of(i.resource.urn)} for i in items]
+
+    return {
+        "name": told.name,
+        "arn": told.arn,
+        "purpose": told.purpose,
+        "environment": told.environment,
+        "production": told.production,
+        "assumedBy": listed(told.assumed_by),
+        "may": listed(told.may),
+        "capped": listed((told.capped,))[0] if told.capped is not None else None,
+        "namedBy": listed(told.named_by),
+        "unread": listed(told.unread),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
