@@ -37,7 +37,7 @@ from components.settings.service import (
     SmokeCheck,
 )
 from components.settings.stack import Settings
-from components.settings.values import Part
+from components.settings.values import SettingsModel
 
 __all__ = [
     "Alarms",
@@ -51,7 +51,6 @@ __all__ = [
     "LookUpNetwork",
     "Network",
     "Notifications",
-    "Part",
     "Permission",
     "Retiring",
     "Secret",
@@ -61,6 +60,7 @@ __all__ = [
     "ServiceLoadBalancer",
     "Settings",
     "SettingsError",
+    "SettingsModel",
     "SmokeCheck",
     "load",
     "of_stack",

@@ -11,11 +11,11 @@ from pydantic.alias_generators import to_snake
 from components.settings.values import (
     CertificateArn,
     Cidr,
-    Contradiction,
     Email,
-    Part,
+    InvalidSetting,
     Percent,
     Port,
+    SettingsModel,
     SubnetId,
     Uuid,
     VpcId,
@@ -26,7 +26,7 @@ from components.settings.values import (
 _MIN_SUBNETS = 2
 
 
-class CreateNetwork(Part):
+class CreateNetwork(SettingsModel):
     """A VPC that this stack makes (awsx): public subnets for the load balancers, private ones for the tasks."""
 
     cidr: Annotated[Cidr, text(r".*/(1[6-9]|2[0-4])", "an IPv4 range from /16 to /24")] = "10.0.0.0/16"
@@ -37,7 +37,7 @@ class CreateNetwork(Part):
     """How tasks reach AWS: a NAT gateway a zone, one for all zones, or VPC endpoints and no way to the internet."""
 
 
-class LookUpNetwork(Part):
+class LookUpNetwork(SettingsModel):
     """An existing VPC and its subnets, found by their tags."""
 
     vpc_tags: dict[str, str] = Field(min_length=1)
@@ -48,7 +48,7 @@ class LookUpNetwork(Part):
     """Tags of the internet-facing load balancers' subnets in that VPC; needed for those only."""
 
 
-class ExistingNetwork(Part):
+class ExistingNetwork(SettingsModel):
     """An existing VPC and its subnets by their ids."""
 
     vpc_id: VpcId
@@ -58,14 +58,14 @@ class ExistingNetwork(Part):
     public_subnet_ids: tuple[SubnetId, ...] = ()
     """Subnets of internet-facing load balancers, in two availability zones or more; needed for those only."""
 
-    def contradictions(self) -> Iterable[Contradiction]:
+    def validation_errors(self) -> Iterable[InvalidSetting]:
         """A load balancer needs two zones."""
         for key, ids in (("privateSubnetIds", self.private_subnet_ids), ("publicSubnetIds", self.public_subnet_ids)):
             if len(set(ids)) < _MIN_SUBNETS and (ids or key == "privateSubnetIds"):
                 yield key, list(ids), "two different subnets or more, in two availability zones"
 
 
-class Network(Part):
+class Network(SettingsModel):
     """Where tasks and load balancers stand: exactly one of the three."""
 
     look_up: LookUpNetwork | None = None
@@ -75,7 +75,7 @@ class Network(Part):
     create: CreateNetwork | None = None
     """A VPC of the stack's own."""
 
-    def contradictions(self) -> Iterable[Contradiction]:
+    def validation_errors(self) -> Iterable[InvalidSetting]:
         """One network."""
         given = [key for key in ("lookUp", "existing", "create") if getattr(self, to_snake(key)) is not None]
         if len(given) != 1:
@@ -85,7 +85,7 @@ class Network(Part):
 # ---------------------------------------------------------------- capacity, load balancer, deployment
 
 
-class Capacity(Part):
+class Capacity(SettingsModel):
     """One item of a capacity provider strategy."""
 
     provider: Literal["FARGATE", "FARGATE_SPOT"]
@@ -96,7 +96,7 @@ class Capacity(Part):
     """Share of the tasks above the base, relative to the other items' weights."""
 
 
-class LoadBalancer(Part):
+class LoadBalancer(SettingsModel):
     """What the load balancers of all services of the stack share."""
 
     exposure: Literal["internal", "internet-facing"] = "internal"
@@ -112,13 +112,13 @@ class LoadBalancer(Part):
     deletion_protection: bool = False
     """Whether AWS refuses to delete the load balancers."""
 
-    def contradictions(self) -> Iterable[Contradiction]:
+    def validation_errors(self) -> Iterable[InvalidSetting]:
         """Production and test listeners stand on different ports."""
         if self.test_port in (80, 443):
             yield "testPort", self.test_port, "a port other than 80 and 443, which production uses"
 
 
-class Deployment(Part):
+class Deployment(SettingsModel):
     """How CodeDeploy shifts the traffic of blue/green services."""
 
     configuration: Literal[
@@ -137,7 +137,7 @@ class Deployment(Part):
     """Minutes that the old tasks stay after the shift, ready for a roll-back."""
 
 
-class Alarms(Part):
+class Alarms(SettingsModel):
     """When a release rolls back by itself: thresholds over both target groups together."""
 
     error_ratio_percent: Percent = 5
@@ -155,7 +155,7 @@ class Alarms(Part):
 # ---------------------------------------------------------------- secrets, people
 
 
-class Secret(Part):
+class Secret(SettingsModel):
     """A secret by its name, read when it is needed; its value is never in a stack file."""
 
     ssm: (
@@ -179,7 +179,7 @@ class Secret(Part):
     json_key: Annotated[str, text(r"[A-Za-z0-9_.-]+", "one key of the secret's JSON")] | None = None
     """Key of the secret's JSON value; Secrets Manager only."""
 
-    def contradictions(self) -> Iterable[Contradiction]:
+    def validation_errors(self) -> Iterable[InvalidSetting]:
         """One store, and a JSON key only where there is JSON."""
         if (self.ssm is None) == (self.secrets_manager is None):
             yield "", "both or neither of ssm and secretsManager", "one of ssm and secretsManager"
@@ -187,7 +187,7 @@ class Secret(Part):
             yield "jsonKey", self.json_key, "only beside secretsManager"
 
 
-class SlackChannel(Part):
+class SlackChannel(SettingsModel):
     """A Slack channel, reached by a bot's token, or by an incoming webhook."""
 
     channel: Annotated[str, text(r"[CG][A-Z0-9]{8,}", "a channel's id such as C0123456789")] | None = None
@@ -197,7 +197,7 @@ class SlackChannel(Part):
     webhook: Secret | None = None
     """The webhook's whole address, instead of channel and token."""
 
-    def contradictions(self) -> Iterable[Contradiction]:
+    def validation_errors(self) -> Iterable[InvalidSetting]:
         """One way into the channel, and that one whole."""
         if (self.webhook is None) == (self.channel is None and self.token is None):
             yield "", "both or neither of webhook and channel", "webhook alone, or channel with token"
@@ -205,7 +205,7 @@ class SlackChannel(Part):
             yield "", "channel without token" if self.token is None else "token without channel", "both"
 
 
-class ChatworkRoom(Part):
+class ChatworkRoom(SettingsModel):
     """A Chatwork room, reached by an API token."""
 
     room: Annotated[str, text(r"\d{1,12}", "a room's number, in quotes")]
@@ -214,7 +214,7 @@ class ChatworkRoom(Part):
     """The API token."""
 
 
-class Chatbot(Part):
+class Chatbot(SettingsModel):
     """A Slack channel reached by AWS Chatbot, whose workspace is authorised once in the console."""
 
     workspace_id: Annotated[str, text(r"T[A-Z0-9]{8,}", "a workspace's id such as T0123456789")]
@@ -223,7 +223,7 @@ class Chatbot(Part):
     """The channel's id."""
 
 
-class Notifications(Part):
+class Notifications(SettingsModel):
     """Who is told of a release."""
 
     emails: tuple[Email, ...] = ()
@@ -239,14 +239,14 @@ class Notifications(Part):
 # ---------------------------------------------------------------- CI
 
 
-class GitHub(Part):
+class GitHub(SettingsModel):
     """GitHub Actions as a CI of this stack."""
 
     oidc_provider: Literal["create", "reuse"] = "reuse"
     """create the account's OIDC provider (one stack an account), or reuse the one that stands there."""
 
 
-class CircleCi(Part):
+class CircleCi(SettingsModel):
     """CircleCI as a CI of this stack."""
 
     organization_id: Uuid
@@ -255,7 +255,7 @@ class CircleCi(Part):
     """create the account's OIDC provider (one stack an account), or reuse the one that stands there."""
 
 
-class Ci(Part):
+class Ci(SettingsModel):
     """Which CI may hand over releases, and from where in a repository."""
 
     release_from: Literal["branch", "tag", "environment"] = "branch"
@@ -267,7 +267,7 @@ class Ci(Part):
     """CircleCI."""
 
 
-def capacity_contradictions(key: str, capacity: Sequence[Capacity]) -> Iterable[Contradiction]:
+def capacity_errors(key: str, capacity: Sequence[Capacity]) -> Iterable[InvalidSetting]:
     """What AWS refuses in a capacity provider strategy."""
     yield from repeated(key, (c.provider for c in capacity), "capacity provider")
     if not capacity:

@@ -12,7 +12,7 @@ import pulumi
 from pydantic import ValidationError
 
 from components.settings.stack import Settings
-from components.settings.values import NAMESPACE, Part
+from components.settings.values import NAMESPACE, SettingsModel
 
 
 class SettingsError(pulumi.RunError):
@@ -141,7 +141,7 @@ def _messages(error: ValidationError, values: Mapping[str, object]) -> Iterable[
         loc = item["loc"]
         if item["type"] == "too_short" and loc in deeper:
             continue  # the list is not empty: its items are wrong, and have their own lines
-        if item["type"] == "contradictions":
+        if item["type"] == "validation_errors":
             for key, found, allowed in item["ctx"]["problems"]:
                 yield _message(_key(loc, values, key), found, allowed)
         elif item["type"] == "missing":
@@ -178,9 +178,9 @@ def _key(loc: Sequence[int | str], values: object, below: str = "") -> str:
     return f"{out}.{below}" if below and not out.endswith(":") else out + below
 
 
-def _part(loc: Sequence[int | str]) -> type[Part]:
+def _model_of(loc: Sequence[int | str]) -> type[SettingsModel]:
     """The model that the last step of `loc` belongs to."""
-    part: type[Part] = Settings
+    part: type[SettingsModel] = Settings
     for step in loc[:-1]:
         field = next((f for f in part.model_fields.values() if f.alias == step), None)
         nested = _nested(field.annotation) if field else None
@@ -188,19 +188,19 @@ def _part(loc: Sequence[int | str]) -> type[Part]:
     return part
 
 
-def _nested(annotation: Any) -> type[Part] | None:
-    if isinstance(annotation, type) and issubclass(annotation, Part):
+def _nested(annotation: Any) -> type[SettingsModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, SettingsModel):
         return annotation
     return next((n for a in getattr(annotation, "__args__", ()) if (n := _nested(a))), None)
 
 
 def _described(loc: Sequence[int | str]) -> str:
-    field = next((f for f in _part(loc).model_fields.values() if f.alias == loc[-1]), None)
+    field = next((f for f in _model_of(loc).model_fields.values() if f.alias == loc[-1]), None)
     return (field.description or "it is needed").rstrip(".") if field else "it is needed"
 
 
 def _unknown(loc: Sequence[int | str], values: object) -> str:
-    known = sorted(str(f.alias) for f in _part(loc).model_fields.values())
+    known = sorted(str(f.alias) for f in _model_of(loc).model_fields.values())
     near = difflib.get_close_matches(str(loc[-1]), known, n=1)
     hint = f"did you mean {near[0]}?" if near else f"known there: {', '.join(known)}."
     return f"{_key(loc, values)}: no such key; {hint}"

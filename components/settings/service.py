@@ -8,20 +8,20 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from components.settings.environment import Capacity, Secret, capacity_contradictions
+from components.settings.environment import Capacity, Secret, capacity_errors
 from components.settings.values import (
     Action,
     Architecture,
-    Contradiction,
     FunctionArn,
     HostName,
+    InvalidSetting,
     LogRetentionDays,
     Name,
-    Part,
     Path,
     Percent,
     Port,
     Repository,
+    SettingsModel,
     Strategy,
     Uuid,
     repeated,
@@ -39,7 +39,7 @@ _FARGATE_MEMORY = {
 }  # CPU units -> MiB (Amazon ECS developer guide, "Task CPU and memory" for Fargate)
 
 
-class HealthCheck(Part):
+class HealthCheck(SettingsModel):
     """The load balancer's health check of a task."""
 
     path: Path = "/"
@@ -57,7 +57,7 @@ class HealthCheck(Part):
     )
     """HTTP codes of success."""
 
-    def contradictions(self) -> Iterable[Contradiction]:
+    def validation_errors(self) -> Iterable[InvalidSetting]:
         """A check ends before the next begins."""
         if self.timeout_seconds >= self.interval_seconds:
             yield (
@@ -67,7 +67,7 @@ class HealthCheck(Part):
             )
 
 
-class SmokeCheck(Part):
+class SmokeCheck(SettingsModel):
     """One question that the smoke test asks the new tasks before anyone meets them."""
 
     path: Path
@@ -80,7 +80,7 @@ class SmokeCheck(Part):
     """Milliseconds that the answer may take."""
 
 
-class SmokeTest(Part):
+class SmokeTest(SettingsModel):
     """The hook that asks the new tasks through the test listener (blue/green only)."""
 
     checks: tuple[SmokeCheck, ...] = ()
@@ -89,7 +89,7 @@ class SmokeTest(Part):
     """Seconds for which failing checks are tried again."""
 
 
-class ServiceLoadBalancer(Part):
+class ServiceLoadBalancer(SettingsModel):
     """The load balancer in front of one service."""
 
     container: Name
@@ -112,7 +112,7 @@ class ServiceLoadBalancer(Part):
     a running service gets a certificate. Without it blue, as in a new stack; releases move it afterwards."""
 
 
-class ServiceGitHub(Part):
+class ServiceGitHub(SettingsModel):
     """The GitHub repository whose workflow hands over this service."""
 
     repository: Repository
@@ -122,14 +122,14 @@ class ServiceGitHub(Part):
     repository_id: int | None = Field(default=None, ge=1)
     """The repository's numeric id, given together with the owner's."""
 
-    def contradictions(self) -> Iterable[Contradiction]:
+    def validation_errors(self) -> Iterable[InvalidSetting]:
         """Both ids or none."""
         if (self.owner_id is None) != (self.repository_id is None):
             missing = "ownerId" if self.owner_id is None else "repositoryId"
             yield missing, None, "ownerId and repositoryId together, or neither"
 
 
-class ServiceCircleCi(Part):
+class ServiceCircleCi(SettingsModel):
     """The CircleCI project that hands over this service."""
 
     project_id: Uuid
@@ -138,7 +138,7 @@ class ServiceCircleCi(Part):
     """Repository as CircleCI's token names it."""
 
 
-class ServiceCi(Part):
+class ServiceCi(SettingsModel):
     """Who hands over this service; at least one."""
 
     github: ServiceGitHub | None = None
@@ -146,13 +146,13 @@ class ServiceCi(Part):
     circleci: ServiceCircleCi | None = None
     """A CircleCI project."""
 
-    def contradictions(self) -> Iterable[Contradiction]:
+    def validation_errors(self) -> Iterable[InvalidSetting]:
         """Somebody hands over."""
         if self.github is None and self.circleci is None:
             yield "", "neither github nor circleci", "at least one of the two"
 
 
-class ContainerHealthCheck(Part):
+class ContainerHealthCheck(SettingsModel):
     """The check that ECS runs inside the container."""
 
     command: tuple[str, ...] = Field(min_length=1)
@@ -166,13 +166,13 @@ class ContainerHealthCheck(Part):
     start_period_seconds: int = Field(default=30, ge=0, le=300)
     """Seconds after the start in which failures do not count."""
 
-    def contradictions(self) -> Iterable[Contradiction]:
+    def validation_errors(self) -> Iterable[InvalidSetting]:
         """The command says how it is run."""
         if self.command[0] not in ("CMD", "CMD-SHELL"):
             yield "command", list(self.command), "CMD or CMD-SHELL as the first word"
 
 
-class Container(Part):
+class Container(SettingsModel):
     """One container of a task; its image comes from CI, everything else from here."""
 
     name: Name
@@ -201,7 +201,7 @@ class Container(Part):
     health_check: ContainerHealthCheck | None = None
     """The check that ECS runs inside the container."""
 
-    def contradictions(self) -> Iterable[Contradiction]:
+    def validation_errors(self) -> Iterable[InvalidSetting]:
         """A name of its own, and no variable given twice."""
         if self.name == "cache":
             yield "name", self.name, "another name: `cache` is the build cache's repository"
@@ -214,7 +214,7 @@ class Container(Part):
         yield from repeated("ports", map(str, self.ports), "port")
 
 
-class Scaling(Part):
+class Scaling(SettingsModel):
     """Target tracking of the number of tasks."""
 
     cpu_percent: Percent | None = 60
@@ -227,7 +227,7 @@ class Scaling(Part):
     """Seconds between two steps up."""
 
 
-class Permission(Part):
+class Permission(SettingsModel):
     """What the application itself may do in AWS, on its task role."""
 
     sid: Annotated[str, text(r"[A-Za-z0-9]+", "letters and digits")]
@@ -247,7 +247,7 @@ class Permission(Part):
     """Exact resources."""
 
 
-class Hooks(Part):
+class Hooks(SettingsModel):
     """The service's own functions in a deployment's life cycle (blue/green only)."""
 
     before_install: FunctionArn | None = None
@@ -256,7 +256,7 @@ class Hooks(Part):
     """After the traffic has shifted; its failure rolls back."""
 
 
-class Retiring(Part):
+class Retiring(SettingsModel):
     """What a revision that may still be started needs and the template no longer names.
 
     It stays in roles, repositories and security groups.
@@ -273,13 +273,13 @@ class Retiring(Part):
     permissions: tuple[Permission, ...] = ()
     """What the application may still do in AWS."""
 
-    def contradictions(self) -> Iterable[Contradiction]:
+    def validation_errors(self) -> Iterable[InvalidSetting]:
         """Each name once."""
         yield from repeated("containers", self.containers, "container")
         yield from repeated("permissions", (p.sid for p in self.permissions), "permission")
 
 
-class Service(Part):
+class Service(SettingsModel):
     """One ECS service: the unit of a release."""
 
     name: Name
@@ -322,7 +322,7 @@ class Service(Part):
         """Names of the task's containers, in their order."""
         return tuple(c.name for c in self.containers)
 
-    def contradictions(self) -> Iterable[Contradiction]:
+    def validation_errors(self) -> Iterable[InvalidSetting]:
         """What AWS or common sense refuses within one service."""
         yield from repeated("containers", (c.name for c in self.containers), "container")
         yield from repeated("permissions", (p.sid for p in self.permissions), "permission")
@@ -345,9 +345,9 @@ class Service(Part):
             if reserved > total:
                 yield "containers", f"{key} {reserved} in all", f"at most the service's {key} ({total})"
         if self.capacity is not None:
-            yield from capacity_contradictions("capacity", self.capacity)
-        yield from self._traffic_contradictions()
-        yield from self._retiring_contradictions()
+            yield from capacity_errors("capacity", self.capacity)
+        yield from self._traffic_errors()
+        yield from self._retiring_errors()
 
     @property
     def open_ports(self) -> tuple[int, ...]:
@@ -357,7 +357,7 @@ class Service(Part):
         behind = {p for c in self.containers if c.name == self.load_balancer.container for p in c.ports}
         return tuple(sorted(behind | set(self.retiring.ports)))
 
-    def _retiring_contradictions(self) -> Iterable[Contradiction]:
+    def _retiring_errors(self) -> Iterable[InvalidSetting]:
         """What is used does not retire, and what retires has somewhere to stay."""
         used = "nothing that the service still uses: take it out of retiring"
         secrets = [s for c in self.containers for s in c.secrets.values()]
@@ -377,7 +377,7 @@ class Service(Part):
         if self.retiring.hooks and self.strategy == "rolling":
             yield "retiring.hooks", list(self.retiring.hooks), "only beside blue-green, whose deployments call hooks"
 
-    def _traffic_contradictions(self) -> Iterable[Contradiction]:
+    def _traffic_errors(self) -> Iterable[InvalidSetting]:
         if self.strategy == "rolling" and self.hooks != Hooks():
             yield "hooks", "set beside strategy rolling", "only beside blue-green, whose deployments have a life cycle"
         balancer = self.load_balancer

@@ -17,18 +17,18 @@ from components.settings.environment import (
     LoadBalancer,
     Network,
     Notifications,
-    capacity_contradictions,
+    capacity_errors,
 )
 from components.settings.service import Service
 from components.settings.values import (
     NAMESPACE,
     AccountId,
     Architecture,
-    Contradiction,
     Environment,
+    InvalidSetting,
     LogRetentionDays,
-    Part,
     Region,
+    SettingsModel,
     TrailName,
     repeated,
     text,
@@ -42,7 +42,7 @@ def _spot_only(capacity: Sequence[Capacity]) -> bool:
     return bool(capacity) and all(c.provider == "FARGATE_SPOT" for c in capacity)
 
 
-class Settings(Part):
+class Settings(SettingsModel):
     """Everything a stack says."""
 
     environment: Environment
@@ -100,13 +100,13 @@ class Settings(Part):
         """Physical names and ARNs of this stack."""
         return Names(environment=self.environment, account=self.account, region=self.region)
 
-    def contradictions(self) -> Iterable[Contradiction]:
+    def validation_errors(self) -> Iterable[InvalidSetting]:
         """What the stack's parts say against each other."""
         yield from repeated("services", (s.name for s in self.services), "service")
-        yield from capacity_contradictions("capacity", self.capacity)
+        yield from capacity_errors("capacity", self.capacity)
         if self.production and _spot_only(self.capacity) and any(s.capacity is None for s in self.services):
             yield "capacity", "FARGATE_SPOT only", _ON_DEMAND
-        yield from self._reachability_contradictions()
+        yield from self._reachability_errors()
         if self.load_balancer.exposure == "internal" and any(
             c == "0.0.0.0/0" for c in self.load_balancer.allowed_cidrs
         ):
@@ -115,12 +115,12 @@ class Settings(Part):
                 "0.0.0.0/0",
                 "ranges of your networks: the load balancers are internal",
             )
-        yield from self._folder_contradictions()
+        yield from self._folder_errors()
         for service in self.services:
-            for key, found, allowed in (*self._service_contradictions(service), *self._name_contradictions(service)):
+            for key, found, allowed in (*self._service_errors(service), *self._name_errors(service)):
                 yield f"services[{service.name}].{key}".rstrip("."), found, allowed
 
-    def _reachability_contradictions(self) -> Iterable[Contradiction]:
+    def _reachability_errors(self) -> Iterable[InvalidSetting]:
         """What cannot be reached from where it is needed."""
         isolated = self.network.create is not None and self.network.create.egress == "endpoints"
         own_registry = f"{self.account}.dkr.ecr."
@@ -155,7 +155,7 @@ class Settings(Part):
                 "the addresses of your NAT gateways, from which the smoke test reaches a public load balancer",
             )
 
-    def _folder_contradictions(self) -> Iterable[Contradiction]:
+    def _folder_errors(self) -> Iterable[InvalidSetting]:
         """Two pipelines whose artifacts would lie in one folder, so that each could reach the other's."""
         owners: dict[str, str] = {}
         for name in dict.fromkeys(s.name for s in self.services):
@@ -168,7 +168,7 @@ class Settings(Part):
                 )
             owners.setdefault(folder, name)
 
-    def _name_contradictions(self, service: Service) -> Iterable[Contradiction]:
+    def _name_errors(self, service: Service) -> Iterable[InvalidSetting]:
         for hook, function in (
             ("hooks.beforeInstall", service.hooks.before_install),
             ("hooks.afterAllowTraffic", service.hooks.after_allow_traffic),
@@ -183,7 +183,7 @@ class Settings(Part):
                     (f"a shorter name: the {kind} would be {name}, {len(name)} characters, and AWS allows {most}"),
                 )
 
-    def _service_contradictions(self, service: Service) -> Iterable[Contradiction]:
+    def _service_errors(self, service: Service) -> Iterable[InvalidSetting]:
         if self.production and _spot_only(service.capacity or ()):
             yield "capacity", "FARGATE_SPOT only", _ON_DEMAND
         if self.ci.release_from == "environment" and service.ci.circleci is not None:

@@ -15,8 +15,8 @@ from pydantic_core import PydanticCustomError
 
 NAMESPACE = "ecs-release"
 
-Contradiction = tuple[str, object, str]
-"""(key below the part, what was found, what is allowed)"""
+InvalidSetting = tuple[str, object, str]
+"""(key below the model, what was found, what is allowed)"""
 
 
 @dataclass(frozen=True)
@@ -116,8 +116,8 @@ Strategy = Literal["blue-green", "rolling"]
 TrailName = Annotated[str, StringConstraints(min_length=3, max_length=128)]
 
 
-class Part(BaseModel):
-    """A part of the settings: keys in camelCase, unknown keys refused, values never changed afterwards."""
+class SettingsModel(BaseModel):
+    """Base of every settings model: keys in camelCase, unknown keys refused, frozen."""
 
     model_config = ConfigDict(
         alias_generator=to_camel,
@@ -129,17 +129,17 @@ class Part(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        problems = list(self.contradictions())
+        problems = list(self.validation_errors())
         if problems:
-            raise PydanticCustomError("contradictions", "contradictions", {"problems": problems})
+            raise PydanticCustomError("validation_errors", "validation_errors", {"problems": problems})
         return self
 
-    def contradictions(self) -> Iterable[Contradiction]:
-        """What the parts say against each other, as (key below this part, what was found, what is allowed)."""
+    def validation_errors(self) -> Iterable[InvalidSetting]:
+        """Rules across fields that are not met."""
         return ()
 
 
-def repeated(key: str, names: Iterable[str], kind: str) -> Iterable[Contradiction]:
+def repeated(key: str, names: Iterable[str], kind: str) -> Iterable[InvalidSetting]:
     """A name that stands more than once."""
     for name, times in Counter(names).items():
         if times > 1:

@@ -12,11 +12,11 @@ from annotated_types import Ge, Gt, Le, Len, MaxLen, MinLen
 from pydantic import AfterValidator
 from pydantic.fields import FieldInfo
 
-from components.settings import Part, Settings
+from components.settings import Settings, SettingsModel
 
 
 def rows(
-    part: type[Part] = Settings, prefix: str = "", seen: dict[type[Part], str] | None = None
+    part: type[SettingsModel] = Settings, prefix: str = "", seen: dict[type[SettingsModel], str] | None = None
 ) -> Iterator[tuple[str, str, str, str]]:
     """(key, allowed, default, description) of every setting, in the model's order; a model's keys once."""
     seen = {} if seen is None else seen
@@ -50,14 +50,14 @@ def _default(field: FieldInfo) -> str:
     value = field.get_default(call_default_factory=True)
     if value is None or value in ((), {}):
         return ""
-    if isinstance(value, Part):
+    if isinstance(value, SettingsModel):
         return "its keys' own"
     return f"`{json.dumps(value, default=list) if not isinstance(value, str) else value}`"
 
 
-def _nested(annotation: Any) -> tuple[type[Part] | None, str]:
+def _nested(annotation: Any) -> tuple[type[SettingsModel] | None, str]:
     """The model inside an annotation, and how its key goes on: [] for a list, .NAME for named ones."""
-    if isinstance(annotation, type) and issubclass(annotation, Part):
+    if isinstance(annotation, type) and issubclass(annotation, SettingsModel):
         return annotation, ""
     origin, args = typing.get_origin(annotation), typing.get_args(annotation)
     suffix = {tuple: "[]", dict: ".NAME"}.get(origin, "")
