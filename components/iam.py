@@ -26,13 +26,13 @@ _SID = re.compile(r"[A-Za-z0-9]+")
 _LIMITS = {"trust": 2_048, "inline": 10_240, "managed": 6_144}
 
 
-class Everything(str):
+class AllResources(str):
     """The resource `*`, only to be had with the reason why nothing narrower exists."""
 
     __slots__ = ("reason",)
     reason: str
 
-    def __new__(cls, reason: str) -> Self:
+    def __new__(cls, *, reason: str) -> Self:
         """`reason`: a sentence for the reader of the code."""
         self = super().__new__(cls, "*")
         self.reason = reason
@@ -46,7 +46,7 @@ class Statement:
     Args:
         sid: why it is there, in CamelCase.
         actions: exact actions; a wildcard is refused. A denial may name `s3:*` and the like.
-        resources: ARNs, or `Everything(reason)`; none in a trust document.
+        resources: ARNs, or `AllResources(reason=…)`; none in a trust document.
         principals: principal type (AWS, Service, Federated, or `*` for everybody in a denial) to identifiers.
         conditions: operator to key to values.
         effect: Allow, or Deny.
@@ -73,8 +73,8 @@ class Statement:
                 if not _ACTION.fullmatch(action):
                     raise ValueError(f"statement {self.sid}: {action!r} is not one exact action")
             for resource in self.resources:
-                if resource == "*" and not isinstance(resource, Everything):
-                    raise ValueError(f"statement {self.sid}: the resource * needs a reason, Everything(reason)")
+                if resource == "*" and not isinstance(resource, AllResources):
+                    raise ValueError(f"statement {self.sid}: the resource * needs a reason, AllResources(reason=…)")
 
     def to_dict(self) -> dict[str, object]:
         """The statement as IAM reads it."""

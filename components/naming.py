@@ -211,7 +211,7 @@ class ServiceNames:
         """EventBridge rule that starts the pipeline."""
         return f"{self.base}-handoff"
 
-    def limited(self, *, balanced: bool) -> Iterator[tuple[str, str, int]]:
+    def length_limits(self, *, balanced: bool) -> Iterator[tuple[str, str, int]]:
         """(kind, name, most characters AWS allows) of the names that a long service name breaks first.
 
         Sources: API references of Elastic Load Balancing (CreateLoadBalancer, CreateTargetGroup: 32),

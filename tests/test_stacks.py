@@ -328,7 +328,7 @@ def test_one_further_action_for_ci_is_refused(project, action):
 
 
 OPENED = {
-    "every role": ("        resources=roles,\n", '        resources=(Everything("every role"),),\n'),
+    "every role": ("        resources=roles,\n", '        resources=(AllResources(reason="every role"),),\n'),
     "every service": ('        conditions={"StringEquals": {"iam:PassedToService": service}},\n', ""),
 }
 

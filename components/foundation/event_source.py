@@ -12,7 +12,7 @@ from components.foundation.watch import Watch
 from components.naming import Names
 
 
-def feed(
+def invoke_on_event(
     name: str,
     *,
     names: Names,

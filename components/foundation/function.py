@@ -138,7 +138,9 @@ def _vpc_access(function_arn: str) -> tuple[iam.Statement, iam.Statement]:
             "ec2:DescribeSubnets",
             "ec2:UnassignPrivateIpAddresses",
         ),
-        resources=(iam.Everything("Lambda checks these on * before it makes an interface, whose id no one knows yet"),),
+        resources=(
+            iam.AllResources(reason="Lambda checks these on * before it makes an interface, whose id no one knows yet"),
+        ),
     )
     refused = iam.Statement(
         sid="NotByTheFunctionItself",

@@ -39,7 +39,9 @@ def handoff_statements(names: ServiceNames, containers: tuple[str, ...]) -> tupl
         iam.Statement(
             sid="LogInToTheRegistry",
             actions=("ecr:GetAuthorizationToken",),
-            resources=(iam.Everything("GetAuthorizationToken knows no resource (Service Authorization Reference)"),),
+            resources=(
+                iam.AllResources(reason="GetAuthorizationToken knows no resource (Service Authorization Reference)"),
+            ),
         ),
         iam.Statement(sid="PushItsImages", actions=PUSH, resources=tuple(map(names.repository_arn, repositories))),
         iam.Statement(

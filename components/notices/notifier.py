@@ -11,7 +11,7 @@ import pulumi_aws as aws
 
 from components import iam, settings
 from components.foundation import secrets
-from components.foundation.event_source import feed
+from components.foundation.event_source import invoke_on_event
 from components.foundation.function import Function, FunctionArgs
 from components.foundation.watch import Watch
 from components.naming import Names
@@ -51,7 +51,7 @@ class Notifier(pulumi.ComponentResource):
             ),
             child,
         ).function
-        feed(
+        invoke_on_event(
             f"{name}-pipelines",
             names=names,
             rule=names.notifier_rule("pipelines"),
@@ -68,7 +68,7 @@ class Notifier(pulumi.ComponentResource):
             },
             opts=child,
         )
-        feed(
+        invoke_on_event(
             f"{name}-deployments",
             names=names,
             rule=names.notifier_rule("deployments"),

@@ -51,7 +51,9 @@ def answer_the_pipeline() -> iam.Statement:
     return iam.Statement(
         sid="AnswerThePipeline",
         actions=("codepipeline:PutJobSuccessResult", "codepipeline:PutJobFailureResult"),
-        resources=(iam.Everything("a job's results know no resource (Service Authorization Reference, CodePipeline)"),),
+        resources=(
+            iam.AllResources(reason="a job's results know no resource (Service Authorization Reference, CodePipeline)"),
+        ),
     )
 
 
@@ -72,7 +74,9 @@ def gate_statements(names: ServiceNames, containers: tuple[str, ...]) -> tuple[i
             # Whether a registry's scanning is enhanced is a setting of the account that may change at any time.
             sid="ReadFindingsOfEnhancedScans",
             actions=("inspector2:ListFindings",),
-            resources=(iam.Everything("ListFindings knows no resource (Service Authorization Reference, Inspector2)"),),
+            resources=(
+                iam.AllResources(reason="ListFindings knows no resource (Service Authorization Reference, Inspector2)"),
+            ),
         ),
         iam.Statement(
             sid="SeeWhatRuns",
@@ -82,7 +86,9 @@ def gate_statements(names: ServiceNames, containers: tuple[str, ...]) -> tuple[i
         iam.Statement(
             sid="ReadTheRunningRevision",
             actions=("ecs:DescribeTaskDefinition",),
-            resources=(iam.Everything("DescribeTaskDefinition knows no resource (Service Authorization Reference)"),),
+            resources=(
+                iam.AllResources(reason="DescribeTaskDefinition knows no resource (Service Authorization Reference)"),
+            ),
         ),
         answer_the_pipeline(),
     )

@@ -175,7 +175,9 @@ class Settings(SettingsModel):
         ):
             if function is not None and f":{self.region}:{self.account}:" not in function:
                 yield hook, function, f"a function of {self.account} in {self.region}: CodeDeploy calls no other"
-        for kind, name, most in self.names.service(service.name).limited(balanced=service.load_balancer is not None):
+        for kind, name, most in self.names.service(service.name).length_limits(
+            balanced=service.load_balancer is not None
+        ):
             if len(name) > most:
                 yield (
                     "name",

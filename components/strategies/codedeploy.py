@@ -126,7 +126,7 @@ def codedeploy_statements(
                 "elasticloadbalancing:DescribeListeners",
                 "elasticloadbalancing:DescribeRules",
             ),
-            resources=(iam.Everything("Describe actions of Elastic Load Balancing know no resource"),),
+            resources=(iam.AllResources(reason="Describe actions of Elastic Load Balancing know no resource"),),
         ),
         iam.Statement(
             sid="ShiftItsTraffic",

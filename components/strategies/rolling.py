@@ -46,8 +46,8 @@ class Rolling(pulumi.ComponentResource):
                         sid="CompareRevisions",
                         actions=("ecs:DescribeTaskDefinition",),
                         resources=(
-                            iam.Everything(
-                                "DescribeTaskDefinition knows no resource (Service Authorization Reference)"
+                            iam.AllResources(
+                                reason="DescribeTaskDefinition knows no resource (Service Authorization Reference)"
                             ),
                         ),
                     ),

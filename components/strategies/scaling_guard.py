@@ -9,7 +9,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components import iam
-from components.foundation.event_source import feed
+from components.foundation.event_source import invoke_on_event
 from components.foundation.function import Function, FunctionArgs
 from components.foundation.watch import Watch
 from components.naming import Names
@@ -65,7 +65,7 @@ class ScalingGuard(pulumi.ComponentResource):
             ),
             child,
         ).function
-        feed(
+        invoke_on_event(
             f"{name}-deployments",
             names=names,
             rule=names.guard_rule("deployments"),
@@ -79,7 +79,7 @@ class ScalingGuard(pulumi.ComponentResource):
             },
             opts=child,
         )
-        feed(
+        invoke_on_event(
             f"{name}-sweep",
             names=names,
             rule=names.guard_rule("sweep"),
@@ -145,7 +145,7 @@ def guard_statements(names: Names, services: tuple[str, ...]) -> tuple[iam.State
         iam.Statement(
             sid="SeeScalableTargets",
             actions=("application-autoscaling:DescribeScalableTargets",),
-            resources=(iam.Everything("it knows no resource (Service Authorization Reference)"),),
+            resources=(iam.AllResources(reason="it knows no resource (Service Authorization Reference)"),),
         ),
         iam.Statement(
             sid="SuspendAndRestore",

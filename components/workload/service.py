@@ -308,7 +308,9 @@ def execution_statements(
         iam.Statement(
             sid="LogInToTheRegistry",
             actions=("ecr:GetAuthorizationToken",),
-            resources=(iam.Everything("GetAuthorizationToken knows no resource (Service Authorization Reference)"),),
+            resources=(
+                iam.AllResources(reason="GetAuthorizationToken knows no resource (Service Authorization Reference)"),
+            ),
         ),
         iam.Statement(
             sid="PullItsImages",

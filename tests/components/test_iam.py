@@ -26,7 +26,7 @@ def test_the_resource_star_is_refused_without_a_reason():
 
 
 def test_the_resource_star_with_a_reason_reads_as_a_star():
-    text = iam.document(statement(resources=(iam.Everything("nothing narrower exists"),)))
+    text = iam.document(statement(resources=(iam.AllResources(reason="nothing narrower exists"),)))
 
     assert json.loads(text)["Statement"][0]["Resource"] == ["*"]
 
