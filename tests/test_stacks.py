@@ -233,7 +233,7 @@ def test_several_broken_settings_are_all_listed_by_the_command(project):
     ran = preview(project, "prod")
 
     assert ran.returncode == 1
-    assert "2 settings are wrong; nothing was changed" in ran.stdout
+    assert "2 invalid settings; nothing was changed" in ran.stdout
     assert "ecs-release:account: found" in ran.stdout
     assert "ecs-release:services[api].min: found 40" in ran.stdout
     assert "Traceback" not in ran.stdout + ran.stderr
@@ -246,7 +246,7 @@ def test_a_copied_file_that_bears_the_other_stacks_environment_is_refused(projec
 
     assert error.message.startswith(
         'ecs-release:environment: found "dev" in stack dev1; allowed: dev1',
-        len("1 setting is wrong; nothing was changed: "),
+        len("1 invalid setting; nothing was changed: "),
     )
 
 
@@ -270,7 +270,7 @@ def test_an_encrypted_setting_is_refused_with_the_way_to_keep_it(project):
     run = rehearse(project, "prod", packs=[], secrets={"services[0].containers[1].environment.TOKEN": "sup3r-value-91"})
 
     [error] = run.errors
-    assert "ecs-release:services: found an encrypted value; allowed: plain ones" in error.message
+    assert "ecs-release:services: found an encrypted value; allowed: plain text" in error.message
     assert "name it under secrets: of its container" in error.message
     assert "sup3r" not in repr(run)
     assert len(run.resources) == 1

@@ -1,13 +1,13 @@
-"""Everything a stack can say, in one typed and validated model.
+"""All settings of a stack, in one typed and validated model.
 
-`load()` returns `Settings`, or raises `SettingsError` that lists every problem at once: the key, what stood there,
-and what is allowed. Nothing has been registered at that point.
+`load()` returns `Settings`, or raises `SettingsError` that lists every problem at once: the key, what was found, what
+is allowed. No resource is registered before that.
 
-    values.py        kinds of value, and what every part has in common
-    environment.py   parts that the services of an environment share
-    service.py       a service and its parts
-    stack.py         all of it together
-    loading.py       from a stack's config to the model, and the messages
+    values.py        types of value, and the base class of the models
+    environment.py   settings that the services of an environment share
+    service.py       settings of a service
+    stack.py         all settings of a stack
+    loading.py       from a stack's config to the model, and the error messages
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Parts of the settings that the services of an environment share."""
+"""Settings that the services of an environment share."""
 
 from __future__ import annotations
 
@@ -27,53 +27,53 @@ _MIN_SUBNETS = 2
 
 
 class CreateNetwork(SettingsModel):
-    """A VPC that this stack makes (awsx): public subnets for the load balancers, private ones for the tasks."""
+    """A VPC that this stack creates (awsx): public subnets for load balancers, private subnets for tasks."""
 
     cidr: Annotated[Cidr, text(r".*/(1[6-9]|2[0-4])", "an IPv4 range from /16 to /24")] = "10.0.0.0/16"
-    """Address range of the VPC; of less than a /24 its subnets would be too small for a load balancer."""
+    """IPv4 range of the VPC, /16 to /24; in a smaller one the subnets are too small for a load balancer."""
     zones: int = Field(default=2, ge=2, le=4)
-    """Availability zones, each with a public and a private subnet."""
+    """Number of availability zones, each with a public and a private subnet."""
     egress: Literal["nat", "single-nat", "endpoints"] = "single-nat"
-    """How tasks reach AWS: a NAT gateway a zone, one for all zones, or VPC endpoints and no way to the internet."""
+    """How tasks reach AWS: a NAT gateway per zone, one NAT gateway, or VPC endpoints without internet access."""
 
 
 class LookUpNetwork(SettingsModel):
     """An existing VPC and its subnets, found by their tags."""
 
     vpc_tags: dict[str, str] = Field(min_length=1)
-    """Tags that exactly one VPC of the region has."""
+    """Tags that match exactly one VPC of the region."""
     private_subnet_tags: dict[str, str] = Field(min_length=1)
-    """Tags of the tasks' subnets in that VPC."""
+    """Tags of the subnets for tasks in that VPC."""
     public_subnet_tags: dict[str, str] = Field(default_factory=dict)
-    """Tags of the internet-facing load balancers' subnets in that VPC; needed for those only."""
+    """Tags of the public subnets in that VPC; required for internet-facing load balancers."""
 
 
 class ExistingNetwork(SettingsModel):
     """An existing VPC and its subnets by their ids."""
 
     vpc_id: VpcId
-    """The VPC."""
+    """Id of the VPC."""
     private_subnet_ids: tuple[SubnetId, ...]
-    """Subnets of the tasks, in two availability zones or more."""
+    """Subnets for tasks, in two or more availability zones."""
     public_subnet_ids: tuple[SubnetId, ...] = ()
-    """Subnets of internet-facing load balancers, in two availability zones or more; needed for those only."""
+    """Public subnets, in two or more availability zones; required for internet-facing load balancers."""
 
     def validation_errors(self) -> Iterable[InvalidSetting]:
         """A load balancer needs two zones."""
         for key, ids in (("privateSubnetIds", self.private_subnet_ids), ("publicSubnetIds", self.public_subnet_ids)):
             if len(set(ids)) < _MIN_SUBNETS and (ids or key == "privateSubnetIds"):
-                yield key, list(ids), "two different subnets or more, in two availability zones"
+                yield key, list(ids), "two or more different subnets, in two availability zones"
 
 
 class Network(SettingsModel):
-    """Where tasks and load balancers stand: exactly one of the three."""
+    """The VPC and subnets of tasks and load balancers: exactly one of the three."""
 
     look_up: LookUpNetwork | None = None
     """An existing VPC, found by tags."""
     existing: ExistingNetwork | None = None
     """An existing VPC by its ids."""
     create: CreateNetwork | None = None
-    """A VPC of the stack's own."""
+    """A VPC that the stack creates."""
 
     def validation_errors(self) -> Iterable[InvalidSetting]:
         """One network."""
@@ -89,37 +89,37 @@ class Capacity(SettingsModel):
     """One item of a capacity provider strategy."""
 
     provider: Literal["FARGATE", "FARGATE_SPOT"]
-    """FARGATE (on demand) or FARGATE_SPOT (up to two minutes' notice before a task is taken away)."""
+    """FARGATE (on demand) or FARGATE_SPOT (two minutes' notice before a task is interrupted)."""
     base: int = Field(default=0, ge=0, le=100_000)
-    """Tasks that run here before the weights count; one item at most has a base."""
+    """Minimum number of tasks on this provider; at most one item has a base."""
     weight: int = Field(default=0, ge=0, le=1_000)
-    """Share of the tasks above the base, relative to the other items' weights."""
+    """Relative share of the tasks above the base."""
 
 
 class LoadBalancer(SettingsModel):
-    """What the load balancers of all services of the stack share."""
+    """Settings of the load balancers of all services."""
 
     exposure: Literal["internal", "internet-facing"] = "internal"
     """internal (private subnets) or internet-facing (public subnets)."""
     certificate_arn: CertificateArn | None = None
-    """ACM certificate: listeners speak HTTPS and port 80 redirects. Without it they speak HTTP."""
+    """ACM certificate: listeners use HTTPS and port 80 redirects. Without it they use HTTP."""
     allowed_cidrs: tuple[Cidr, ...] = Field(default=("10.0.0.0/8",), min_length=1)
-    """Who may reach the production listener."""
+    """IPv4 ranges that may reach the production listener."""
     test_cidrs: tuple[Cidr, ...] = ()
-    """Who may reach the test listener, besides the smoke test."""
+    """IPv4 ranges that may reach the test listener, besides the smoke test."""
     test_port: Port = 8443
     """Port of the test listener."""
     deletion_protection: bool = False
-    """Whether AWS refuses to delete the load balancers."""
+    """Deletion protection of the load balancers."""
 
     def validation_errors(self) -> Iterable[InvalidSetting]:
-        """Production and test listeners stand on different ports."""
+        """Production and test listeners use different ports."""
         if self.test_port in (80, 443):
             yield "testPort", self.test_port, "a port other than 80 and 443, which production uses"
 
 
 class Deployment(SettingsModel):
-    """How CodeDeploy shifts the traffic of blue/green services."""
+    """CodeDeploy's traffic shifting for blue/green services."""
 
     configuration: Literal[
         "CodeDeployDefault.ECSAllAtOnce",
@@ -128,35 +128,35 @@ class Deployment(SettingsModel):
         "CodeDeployDefault.ECSCanary10Percent5Minutes",
         "CodeDeployDefault.ECSCanary10Percent15Minutes",
     ] = "CodeDeployDefault.ECSAllAtOnce"
-    """How the traffic moves to the new tasks."""
+    """CodeDeploy deployment configuration: how traffic shifts to the new tasks."""
     reroute: Literal["automatic", "manual"] = "automatic"
-    """Whether the shift begins by itself, or waits for a person after the test traffic."""
+    """automatic, or manual: after the smoke test the traffic shift waits for a person."""
     reroute_timeout_minutes: int = Field(default=60, ge=1, le=2880)
-    """Minutes that a manual shift may wait; then the deployment stops."""
+    """Minutes that a manual traffic shift may wait before the deployment stops."""
     bake_time_minutes: int = Field(default=5, ge=0, le=2880)
-    """Minutes that the old tasks stay after the shift, ready for a roll-back."""
+    """Bake time: minutes for which the old tasks are kept after the traffic shift, ready for a rollback."""
 
 
 class Alarms(SettingsModel):
-    """When a release rolls back by itself: thresholds over both target groups together."""
+    """Alarms that trigger an automatic rollback, over both target groups together."""
 
     error_ratio_percent: Percent = 5
-    """Answers of the 5xx kind, in per cent of all requests."""
+    """HTTP 5xx responses in percent of all requests."""
     latency_seconds: float = Field(default=2, gt=0, le=3600)
-    """95th percentile of the time to answer."""
+    """95th percentile of the response time, in seconds."""
     unhealthy_hosts: int = Field(default=1, ge=1)
-    """Unhealthy tasks."""
+    """Number of unhealthy tasks."""
     period_seconds: Literal[60, 120, 180, 240, 300] = 60
-    """Length of one measurement."""
+    """Length of a metric period, in seconds."""
     evaluation_periods: int = Field(default=3, ge=1, le=60)
-    """Measurements beyond the threshold, of so many and two more, until the alarm sounds: the newest may be late."""
+    """Periods that breach the threshold before the alarm fires, of this number plus two: the newest may lack data."""
 
 
-# ---------------------------------------------------------------- secrets, people
+# ---------------------------------------------------------------- secrets, notifications
 
 
 class Secret(SettingsModel):
-    """A secret by its name, read when it is needed; its value is never in a stack file."""
+    """Reference to a secret by name; its value is never in a stack file."""
 
     ssm: (
         Annotated[
@@ -164,7 +164,7 @@ class Secret(SettingsModel):
         ]
         | None
     ) = None
-    """SSM SecureString parameter."""
+    """Name of an SSM SecureString parameter."""
     secrets_manager: (
         Annotated[
             str,
@@ -175,12 +175,12 @@ class Secret(SettingsModel):
         ]
         | None
     ) = None
-    """Secrets Manager secret."""
+    """Name of a Secrets Manager secret."""
     json_key: Annotated[str, text(r"[A-Za-z0-9_.-]+", "one key of the secret's JSON")] | None = None
-    """Key of the secret's JSON value; Secrets Manager only."""
+    """Key in the secret's JSON value; Secrets Manager only."""
 
     def validation_errors(self) -> Iterable[InvalidSetting]:
-        """One store, and a JSON key only where there is JSON."""
+        """One store; a JSON key only in Secrets Manager."""
         if (self.ssm is None) == (self.secrets_manager is None):
             yield "", "both or neither of ssm and secretsManager", "one of ssm and secretsManager"
         if self.json_key is not None and self.secrets_manager is None:
@@ -188,17 +188,17 @@ class Secret(SettingsModel):
 
 
 class SlackChannel(SettingsModel):
-    """A Slack channel, reached by a bot's token, or by an incoming webhook."""
+    """A Slack channel, posted to with a bot token or an incoming webhook."""
 
     channel: Annotated[str, text(r"[CG][A-Z0-9]{8,}", "a channel's id such as C0123456789")] | None = None
-    """The channel's id, beside a token."""
+    """Channel id, together with a token."""
     token: Secret | None = None
-    """The bot's token (chat:write)."""
+    """Bot token with the scope chat:write."""
     webhook: Secret | None = None
-    """The webhook's whole address, instead of channel and token."""
+    """Full URL of the webhook, instead of channel and token."""
 
     def validation_errors(self) -> Iterable[InvalidSetting]:
-        """One way into the channel, and that one whole."""
+        """A webhook, or a channel with its token."""
         if (self.webhook is None) == (self.channel is None and self.token is None):
             yield "", "both or neither of webhook and channel", "webhook alone, or channel with token"
         elif self.webhook is None and (self.channel is None or self.token is None):
@@ -206,69 +206,69 @@ class SlackChannel(SettingsModel):
 
 
 class ChatworkRoom(SettingsModel):
-    """A Chatwork room, reached by an API token."""
+    """A Chatwork room, posted to with an API token."""
 
     room: Annotated[str, text(r"\d{1,12}", "a room's number, in quotes")]
-    """The room's number."""
+    """Room number."""
     token: Secret
-    """The API token."""
+    """API token."""
 
 
 class Chatbot(SettingsModel):
-    """A Slack channel reached by AWS Chatbot, whose workspace is authorised once in the console."""
+    """A Slack channel of Amazon Q Developer in chat applications; its workspace is authorised once in the console."""
 
     workspace_id: Annotated[str, text(r"T[A-Z0-9]{8,}", "a workspace's id such as T0123456789")]
-    """The Slack workspace's id."""
+    """Slack workspace id."""
     channel_id: Annotated[str, text(r"[CG][A-Z0-9]{8,}", "a channel's id such as C0123456789")]
-    """The channel's id."""
+    """Slack channel id."""
 
 
 class Notifications(SettingsModel):
-    """Who is told of a release."""
+    """Notification targets."""
 
     emails: tuple[Email, ...] = ()
-    """Addresses that SNS asks to confirm, for approvals and alarms."""
+    """E-mail addresses subscribed to approvals and alarms; SNS asks each to confirm."""
     slack: tuple[SlackChannel, ...] = ()
-    """Slack channels told by our own function."""
+    """Slack channels, posted to by the notifier function."""
     chatwork: tuple[ChatworkRoom, ...] = ()
-    """Chatwork rooms told by our own function."""
+    """Chatwork rooms, posted to by the notifier function."""
     chatbot: Chatbot | None = None
-    """A Slack channel told by AWS Chatbot, without code of ours."""
+    """A Slack channel of Amazon Q Developer in chat applications (formerly AWS Chatbot)."""
 
 
 # ---------------------------------------------------------------- CI
 
 
 class GitHub(SettingsModel):
-    """GitHub Actions as a CI of this stack."""
+    """GitHub Actions."""
 
     oidc_provider: Literal["create", "reuse"] = "reuse"
-    """create the account's OIDC provider (one stack an account), or reuse the one that stands there."""
+    """create the account's OIDC provider (in one stack per account), or reuse the existing one."""
 
 
 class CircleCi(SettingsModel):
-    """CircleCI as a CI of this stack."""
+    """CircleCI."""
 
     organization_id: Uuid
-    """The organization's id, which is the token's audience too."""
+    """Organization id, which is also the token's audience."""
     oidc_provider: Literal["create", "reuse"] = "reuse"
-    """create the account's OIDC provider (one stack an account), or reuse the one that stands there."""
+    """create the account's OIDC provider (in one stack per account), or reuse the existing one."""
 
 
 class Ci(SettingsModel):
-    """Which CI may hand over releases, and from where in a repository."""
+    """CI systems that may hand over releases, and the refs they may do it from."""
 
     release_from: Literal["branch", "tag", "environment"] = "branch"
-    """branch: the branch that has the environment's name; tag: tags of the form v1.2.3; environment: jobs of the
-    GitHub environment of that name, whose protection rules then decide."""
+    """branch: the branch named like the environment; tag: tags of the form v1.2.3; environment: jobs of the GitHub
+    environment of that name, with its protection rules."""
     github: GitHub | None = None
-    """GitHub Actions."""
+    """GitHub Actions as a CI of this stack."""
     circleci: CircleCi | None = None
-    """CircleCI."""
+    """CircleCI as a CI of this stack."""
 
 
 def capacity_errors(key: str, capacity: Sequence[Capacity]) -> Iterable[InvalidSetting]:
-    """What AWS refuses in a capacity provider strategy."""
+    """Rules of Amazon ECS for a capacity provider strategy."""
     yield from repeated(key, (c.provider for c in capacity), "capacity provider")
     if not capacity:
         yield key, [], "at least one capacity provider"

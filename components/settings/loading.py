@@ -16,48 +16,48 @@ from components.settings.values import NAMESPACE, SettingsModel
 
 
 class SettingsError(pulumi.RunError):
-    """A stack's settings cannot be used; the text lists every problem, one a line. Raised before any resource.
+    """Invalid settings; the text lists every problem, one a line. Raised before any resource is registered.
 
-    Of a `RunError`, and of no other exception, the Pulumi engine shows the text alone and no traceback.
+    The Pulumi engine shows a `RunError`, and no other exception, without a traceback.
     """
 
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
         if len(problems) == 1:
-            super().__init__(f"1 setting is wrong; nothing was changed: {problems[0]}")
+            super().__init__(f"1 invalid setting; nothing was changed: {problems[0]}")
         else:
-            head = f"{len(problems)} settings are wrong; nothing was changed:"
+            head = f"{len(problems)} invalid settings; nothing was changed:"
             super().__init__("\n".join([head, *(f"  {p}" for p in problems)]))
 
 
-_ALREADY_TOLD: Final = 32
-"""With this status a program has said what is wrong, and the engine adds nothing: `pulumi-language-python-exec`."""
+_ALREADY_REPORTED: Final = 32
+"""Exit status of a program that has reported its error; the engine adds nothing: `pulumi-language-python-exec`."""
 _NO_ACCOUNT = "0" * 12
 
 
 def of_stack() -> Settings:
-    """The settings of the stack that the program runs for; wrong ones are told, and end the program."""
+    """The settings of the current stack; invalid ones are reported and end the program."""
     try:
         return load(stack_config(), stack=pulumi.get_stack())
     except SettingsError as problem:
         pulumi.log.error(str(problem))
-        sys.exit(_ALREADY_TOLD)
+        sys.exit(_ALREADY_REPORTED)
 
 
 def stack_config() -> dict[str, str]:
     """The stack's own config as Pulumi passes it on, keys without the project's name.
 
     Raises:
-        SettingsError: a value is encrypted. Every setting ends in plain in documents that AWS stores and shows, and in
-            the state, so a secret would no longer be one.
+        SettingsError: a value is encrypted. Every setting ends in plain text in documents that AWS stores and shows,
+            and in the state.
     """
     prefix = f"{pulumi.get_project()}:"
     config = {k: v for k, v in pulumi.runtime.config.CONFIG.get().items() if k.startswith(prefix)}
     if secret := sorted(key for key in config if pulumi.runtime.is_config_secret(key)):
         raise SettingsError(
             [
-                f"{key}: found an encrypted value; allowed: plain ones, for settings stand in plain in documents that "
-                "AWS shows; keep the value in SSM or Secrets Manager and name it under secrets: of its container."
+                f"{key}: found an encrypted value; allowed: plain text, because AWS shows settings as they are; store "
+                "the value in SSM or Secrets Manager and name it under secrets: of its container."
                 for key in secret
             ]
         )
@@ -71,7 +71,7 @@ def load(values: Mapping[str, object], stack: str | None = None) -> Settings:
         values: config keys without the project's name, to values as YAML has them, or as Pulumi passes them on: text,
             with JSON for lists and objects. `${environment}`, `${account}` and `${region}` in any text become the
             stack's own.
-        stack: the stack's name, which its environment has to bear; None leaves that unasked.
+        stack: the stack's name, which environment or stackName must equal; None skips that check.
 
     Raises:
         SettingsError: with one line for every problem.
@@ -88,15 +88,15 @@ def load(values: Mapping[str, object], stack: str | None = None) -> Settings:
 
 
 def _of_another_stack(values: Mapping[str, object], stack: str | None) -> Iterable[str]:
-    """A copied file that still bears the other stack's environment: every name would be that stack's."""
+    """A copied file that still has the other stack's environment, and so all of its resource names."""
     environment, named = values.get("environment"), values.get("stackName")
     if stack is None or not isinstance(environment, str):
         return
     if named is None and environment != stack:
         yield (
-            f"{NAMESPACE}:environment: found {json.dumps(environment)} in stack {stack}; allowed: {stack}, for two "
-            f"stacks of one environment take and delete each other's resources; where the stack is called so on "
-            f"purpose, add stackName: {stack}."
+            f"{NAMESPACE}:environment: found {json.dumps(environment)} in stack {stack}; allowed: {stack}, because two "
+            f"stacks of one environment overwrite and delete each other's resources; if the difference is intended, "
+            f"add stackName: {stack}."
         )
     elif named is not None and named != stack:
         yield _message(f"{NAMESPACE}:stackName", named, f"{stack}, the name of the stack")
@@ -112,7 +112,7 @@ def _parsed(value: object) -> object:
 
 
 def _own(values: Mapping[str, object]) -> dict[str, str]:
-    """What any text of a stack file may refer to. A wrong account is one problem, not one of every ARN too."""
+    """Placeholders of a stack file. An invalid account is one problem, not one more for every ARN."""
     account = str(values.get("account"))
     own = {
         "${environment}": values.get("environment"),
@@ -145,11 +145,11 @@ def _messages(error: ValidationError, values: Mapping[str, object]) -> Iterable[
             for key, found, allowed in item["ctx"]["problems"]:
                 yield _message(_key(loc, values, key), found, allowed)
         elif item["type"] == "missing":
-            yield f"{_key(loc, values)}: nothing stands there; {_described(loc)}; add it to the stack file."
+            yield f"{_key(loc, values)}: missing. {_description(loc)}".rstrip()
         elif item["type"] == "extra_forbidden":
             yield _unknown(loc, values)
         elif loc[-2:-1] == ("secrets",) and isinstance(item["input"], str):
-            yield f"{_key(loc, values)}: found a value in plain, which is not shown here; allowed: {_allowed(item)}."
+            yield f"{_key(loc, values)}: found a plain-text value, which is not shown here; allowed: {_allowed(item)}."
         else:
             yield _message(_key(loc, values), item["input"], _allowed(item))
 
@@ -179,7 +179,7 @@ def _key(loc: Sequence[int | str], values: object, below: str = "") -> str:
 
 
 def _model_of(loc: Sequence[int | str]) -> type[SettingsModel]:
-    """The model that the last step of `loc` belongs to."""
+    """The model that the last key of `loc` belongs to."""
     part: type[SettingsModel] = Settings
     for step in loc[:-1]:
         field = next((f for f in part.model_fields.values() if f.alias == step), None)
@@ -194,9 +194,9 @@ def _nested(annotation: Any) -> type[SettingsModel] | None:
     return next((n for a in getattr(annotation, "__args__", ()) if (n := _nested(a))), None)
 
 
-def _described(loc: Sequence[int | str]) -> str:
+def _description(loc: Sequence[int | str]) -> str:
     field = next((f for f in _model_of(loc).model_fields.values() if f.alias == loc[-1]), None)
-    return (field.description or "it is needed").rstrip(".") if field else "it is needed"
+    return " ".join((field.description or "").split()) if field else ""
 
 
 def _unknown(loc: Sequence[int | str], values: object) -> str:

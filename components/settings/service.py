@@ -1,4 +1,4 @@
-"""One service of a stack, the unit of a release, and its parts."""
+"""Settings of one service, the unit of a release."""
 
 from __future__ import annotations
 
@@ -40,25 +40,25 @@ _FARGATE_MEMORY = {
 
 
 class HealthCheck(SettingsModel):
-    """The load balancer's health check of a task."""
+    """Target group health check."""
 
     path: Path = "/"
-    """Path that is asked for."""
+    """Request path."""
     interval_seconds: int = Field(default=10, ge=5, le=300)
-    """Seconds between two checks of one task."""
+    """Seconds between two health checks of a task."""
     timeout_seconds: int = Field(default=5, ge=2, le=120)
-    """Seconds after which a check has failed; below the interval."""
+    """Seconds after which a health check fails; less than the interval."""
     healthy_threshold: int = Field(default=2, ge=2, le=10)
-    """Checks that succeed in a row until a task is healthy."""
+    """Consecutive successes until a task is healthy."""
     unhealthy_threshold: int = Field(default=3, ge=2, le=10)
-    """Checks that fail in a row until a task is unhealthy."""
+    """Consecutive failures until a task is unhealthy."""
     matcher: Annotated[str, text(r"[2-4]\d\d(-[2-4]\d\d)?(,[2-4]\d\d(-[2-4]\d\d)?)*", "HTTP codes such as 200-299")] = (
         "200-299"
     )
     """HTTP codes of success."""
 
     def validation_errors(self) -> Iterable[InvalidSetting]:
-        """A check ends before the next begins."""
+        """The timeout is shorter than the interval."""
         if self.timeout_seconds >= self.interval_seconds:
             yield (
                 "timeoutSeconds",
@@ -68,141 +68,140 @@ class HealthCheck(SettingsModel):
 
 
 class SmokeCheck(SettingsModel):
-    """One question that the smoke test asks the new tasks before anyone meets them."""
+    """One HTTP request of the smoke test and the expected response."""
 
     path: Path
-    """Path that is asked for through the test listener."""
+    """Request path, through the test listener."""
     status: int = Field(default=200, ge=200, le=599)
-    """HTTP status that is expected; redirects are not followed."""
+    """Expected HTTP status; redirects are not followed."""
     contains: str | None = None
-    """Text that the body has to contain."""
+    """Text that the response body must contain."""
     max_millis: int | None = Field(default=None, ge=1, le=60_000)
-    """Milliseconds that the answer may take."""
+    """Maximum response time in milliseconds."""
 
 
 class SmokeTest(SettingsModel):
-    """The hook that asks the new tasks through the test listener (blue/green only)."""
+    """Smoke test of the new tasks through the test listener, before they get production traffic (blue/green only)."""
 
     checks: tuple[SmokeCheck, ...] = ()
-    """What is asked; without any, the path of the load balancer's health check."""
+    """Requests to make; without any, the health check's path."""
     seconds: int = Field(default=60, ge=1, le=840)
-    """Seconds for which failing checks are tried again."""
+    """Seconds for which failing checks are retried."""
 
 
 class ServiceLoadBalancer(SettingsModel):
-    """The load balancer in front of one service."""
+    """Load balancer of a service."""
 
     container: Name
     """Container that receives the traffic."""
     port: Port
-    """That container's port."""
+    """Port of that container."""
     health_check: HealthCheck = HealthCheck()
-    """How the load balancer knows a healthy task."""
+    """Target group health check."""
     health_check_grace_period_seconds: int = Field(default=60, ge=0, le=2_147_483_647)
-    """Seconds for which a new task is not ended for failing its health checks: as long as the application takes to
-    begin."""
+    """Seconds for which ECS ignores failing health checks of a new task: the start-up time of the application."""
     host_name: HostName | None = None
-    """Name that the certificate is for, by which the smoke test asks; needed beside a certificate."""
+    """Host name that the certificate covers and the smoke test uses; required with a certificate."""
     smoke_test: SmokeTest = SmokeTest()
-    """What is asked of new tasks before they get traffic."""
+    """Smoke test of new tasks before they get production traffic."""
     deregistration_delay_seconds: int = Field(default=30, ge=0, le=3600)
-    """Seconds in which a task that leaves may finish its requests."""
+    """Deregistration delay: seconds that a stopping task has to finish its requests."""
     traffic: Literal["blue", "green"] | None = None
-    """Target group to which a listener that is made anew forwards (blue/green only): the one that has the traffic when
-    a running service gets a certificate. Without it blue, as in a new stack; releases move it afterwards."""
+    """Target group that a newly created listener forwards to (blue/green only): the one that has the traffic now, when
+    a running service gets a certificate. Without it blue; releases change it afterwards."""
 
 
 class ServiceGitHub(SettingsModel):
-    """The GitHub repository whose workflow hands over this service."""
+    """GitHub repository whose workflow hands over this service."""
 
     repository: Repository
     """OWNER/REPOSITORY."""
     owner_id: int | None = Field(default=None, ge=1)
-    """The owner's numeric id; repositories made after 2026-07-15 name it in their tokens."""
+    """Numeric id of the owner; tokens of repositories created after 2026-07-15 contain it."""
     repository_id: int | None = Field(default=None, ge=1)
-    """The repository's numeric id, given together with the owner's."""
+    """Numeric id of the repository; required together with ownerId."""
 
     def validation_errors(self) -> Iterable[InvalidSetting]:
-        """Both ids or none."""
+        """Both ids or neither."""
         if (self.owner_id is None) != (self.repository_id is None):
             missing = "ownerId" if self.owner_id is None else "repositoryId"
             yield missing, None, "ownerId and repositoryId together, or neither"
 
 
 class ServiceCircleCi(SettingsModel):
-    """The CircleCI project that hands over this service."""
+    """CircleCI project that hands over this service."""
 
     project_id: Uuid
-    """The project's id."""
+    """Project id."""
     vcs_origin: Annotated[str, text(r"[a-z0-9.-]+/[A-Za-z0-9._/-]+", "such as github.com/OWNER/REPOSITORY")]
-    """Repository as CircleCI's token names it."""
+    """Repository, in the form of CircleCI's token claim vcs-origin."""
 
 
 class ServiceCi(SettingsModel):
-    """Who hands over this service; at least one."""
+    """CI projects that may hand over this service; at least one."""
 
     github: ServiceGitHub | None = None
-    """A GitHub Actions workflow."""
+    """GitHub Actions."""
     circleci: ServiceCircleCi | None = None
-    """A CircleCI project."""
+    """CircleCI."""
 
     def validation_errors(self) -> Iterable[InvalidSetting]:
-        """Somebody hands over."""
+        """At least one CI."""
         if self.github is None and self.circleci is None:
             yield "", "neither github nor circleci", "at least one of the two"
 
 
 class ContainerHealthCheck(SettingsModel):
-    """The check that ECS runs inside the container."""
+    """Container health check, run by ECS inside the container."""
 
     command: tuple[str, ...] = Field(min_length=1)
-    """CMD with its words, or CMD-SHELL with one line."""
+    """CMD with its arguments, or CMD-SHELL with one line."""
     interval_seconds: int = Field(default=10, ge=5, le=300)
-    """Seconds between two checks."""
+    """Seconds between two health checks."""
     timeout_seconds: int = Field(default=5, ge=2, le=60)
-    """Seconds after which a check has failed."""
+    """Seconds after which a health check fails."""
     retries: int = Field(default=3, ge=1, le=10)
-    """Failures in a row until the container is unhealthy."""
+    """Consecutive failures until the container is unhealthy."""
     start_period_seconds: int = Field(default=30, ge=0, le=300)
     """Seconds after the start in which failures do not count."""
 
     def validation_errors(self) -> Iterable[InvalidSetting]:
-        """The command says how it is run."""
+        """The command begins with CMD or CMD-SHELL."""
         if self.command[0] not in ("CMD", "CMD-SHELL"):
             yield "command", list(self.command), "CMD or CMD-SHELL as the first word"
 
 
 class Container(SettingsModel):
-    """One container of a task; its image comes from CI, everything else from here."""
+    """One container of a task; CI supplies the image, these settings everything else."""
 
     name: Name
-    """Name of the container, of its repository and in the hand-off; `cache` is taken."""
+    """Name of the container, of its ECR repository and in the hand-off; `cache` is reserved."""
     ports: tuple[Port, ...] = ()
-    """Ports it listens on."""
+    """Ports that the container listens on."""
     cpu: int | None = Field(default=None, ge=0)
-    """CPU units reserved for it, of the service's."""
+    """CPU units reserved for the container, out of the task's."""
     memory: int | None = Field(default=None, ge=6)
-    """MiB after which it is killed, of the service's."""
+    """Hard memory limit in MiB, out of the task's."""
     environment: dict[str, str] = Field(default_factory=dict)
-    """Plain variables; nothing secret."""
+    """Environment variables in plain text; nothing secret."""
     secrets: dict[str, Secret] = Field(default_factory=dict)
-    """Variables whose values ECS reads from SSM or Secrets Manager."""
+    """Environment variables whose values ECS reads from SSM or Secrets Manager."""
     command: tuple[str, ...] = ()
-    """Command instead of the image's own."""
+    """Overrides the image's command."""
     user: Annotated[str, text(r"[a-z0-9_-]+(:[a-z0-9_-]+)?", "a user or uid, with :group if needed")] | None = None
-    """User instead of the image's own."""
+    """Overrides the image's user."""
     readonly_root_filesystem: bool = True
-    """Whether the container's own files are read-only."""
+    """Read-only root file system."""
     writable_paths: tuple[Path, ...] = ()
-    """Directories that are writable all the same: empty at the start, gone with the task. They are root's, unless the
-    image has a VOLUME there and gives it to its user."""
+    """Writable directories: empty at the start, deleted with the task. Root owns them, unless the image declares a
+    VOLUME there with another owner."""
     stop_timeout_seconds: int = Field(default=30, ge=2, le=120)
-    """Seconds between SIGTERM and SIGKILL; a Spot task has two minutes."""
+    """Seconds between SIGTERM and SIGKILL; Fargate Spot allows two minutes."""
     health_check: ContainerHealthCheck | None = None
-    """The check that ECS runs inside the container."""
+    """Container health check, run by ECS inside the container."""
 
     def validation_errors(self) -> Iterable[InvalidSetting]:
-        """A name of its own, and no variable given twice."""
+        """No reserved name, no variable or port twice."""
         if self.name == "cache":
             yield "name", self.name, "another name: `cache` is the build cache's repository"
         for variable in sorted(self.environment.keys() & self.secrets.keys()):
@@ -215,25 +214,25 @@ class Container(SettingsModel):
 
 
 class Scaling(SettingsModel):
-    """Target tracking of the number of tasks."""
+    """Target tracking auto scaling of the number of tasks."""
 
     cpu_percent: Percent | None = 60
-    """Average CPU use to hold."""
+    """Target average CPU utilization in percent."""
     memory_percent: Percent | None = None
-    """Average memory use to hold."""
+    """Target average memory utilization in percent."""
     scale_in_cooldown_seconds: int = Field(default=300, ge=0, le=3600)
-    """Seconds between two steps down."""
+    """Scale-in cooldown in seconds."""
     scale_out_cooldown_seconds: int = Field(default=60, ge=0, le=3600)
-    """Seconds between two steps up."""
+    """Scale-out cooldown in seconds."""
 
 
 class Permission(SettingsModel):
-    """What the application itself may do in AWS, on its task role."""
+    """One statement of the task role: what the application may do in AWS."""
 
     sid: Annotated[str, text(r"[A-Za-z0-9]+", "letters and digits")]
-    """Why, as a statement id."""
+    """Statement id that says why."""
     actions: tuple[Action, ...] = Field(min_length=1)
-    """Exact actions."""
+    """IAM actions, without wildcards."""
     resources: tuple[
         Annotated[
             str,
@@ -244,22 +243,22 @@ class Permission(SettingsModel):
         ],
         ...,
     ] = Field(min_length=1)
-    """Exact resources."""
+    """Resource ARNs, without wildcards but a final /*."""
 
 
 class Hooks(SettingsModel):
     """The service's own functions in a deployment's life cycle (blue/green only)."""
 
     before_install: FunctionArn | None = None
-    """Before the new tasks start; its failure stops the deployment."""
+    """Lambda function called before the new tasks start; its failure stops the deployment."""
     after_allow_traffic: FunctionArn | None = None
-    """After the traffic has shifted; its failure rolls back."""
+    """Lambda function called after the traffic shift; its failure causes a rollback."""
 
 
 class Retiring(SettingsModel):
-    """What a revision that may still be started needs and the template no longer names.
+    """Resources that revisions which may still be started need and the template no longer names.
 
-    It stays in roles, repositories and security groups.
+    They are kept in roles, repositories and security groups.
     """
 
     secrets: tuple[Secret, ...] = ()
@@ -269,12 +268,12 @@ class Retiring(SettingsModel):
     ports: tuple[Port, ...] = ()
     """Ports on which the load balancer still reaches tasks."""
     hooks: tuple[FunctionArn, ...] = ()
-    """Functions that a deployment may still call."""
+    """Lambda functions that a deployment may still call."""
     permissions: tuple[Permission, ...] = ()
-    """What the application may still do in AWS."""
+    """Statements to keep on the task role."""
 
     def validation_errors(self) -> Iterable[InvalidSetting]:
-        """Each name once."""
+        """No name twice."""
         yield from repeated("containers", self.containers, "container")
         yield from repeated("permissions", (p.sid for p in self.permissions), "permission")
 
@@ -285,37 +284,37 @@ class Service(SettingsModel):
     name: Name
     """Name of the service."""
     cpu: Literal[256, 512, 1024, 2048, 4096, 8192, 16384] = 256
-    """CPU units of a task (1,024 are one vCPU)."""
+    """CPU units of a task (1,024 is one vCPU)."""
     memory: int = 512
-    """MiB of a task; Fargate allows certain values for each cpu."""
+    """Memory of a task in MiB; Fargate allows certain values for each cpu."""
     desired: int = Field(default=1, ge=0, le=5000)
-    """Tasks before auto scaling has had a say."""
+    """Desired number of tasks before auto scaling changes it."""
     min: int = Field(default=1, ge=0, le=5000)
-    """Tasks at the least."""
+    """Minimum number of tasks."""
     max: int = Field(default=4, ge=1, le=5000)
-    """Tasks at the most."""
+    """Maximum number of tasks."""
     strategy: Strategy = "blue-green"
     """blue-green (CodeDeploy) or rolling (ECS with its circuit breaker)."""
     capacity: tuple[Capacity, ...] | None = None
-    """Capacity provider strategy instead of the stack's."""
+    """Overrides the stack's capacity provider strategy."""
     architecture: Architecture | None = None
-    """Instead of the stack's."""
+    """Overrides the stack's architecture."""
     log_retention_days: LogRetentionDays | None = None
-    """Instead of the stack's."""
+    """Overrides the stack's log retention."""
     load_balancer: ServiceLoadBalancer | None = None
     """Needed by blue-green; a rolling service may go without."""
     hooks: Hooks = Hooks()
-    """Functions of your own in the deployment's life cycle."""
+    """Your own functions as CodeDeploy lifecycle hooks."""
     scaling: Scaling = Scaling()
-    """How the number of tasks follows the load between min and max."""
+    """Auto scaling between min and max."""
     containers: tuple[Container, ...] = Field(min_length=1, max_length=10)
-    """The task's containers."""
+    """Containers of the task."""
     ci: ServiceCi
-    """Who hands over this service."""
+    """CI projects that may hand over this service."""
     permissions: tuple[Permission, ...] = ()
-    """What the application may do in AWS."""
+    """Permissions of the task role."""
     retiring: Retiring = Retiring()
-    """What a revision that may still be started needs, and the next one does not."""
+    """Resources kept for revisions that may still be started, such as a rollback's."""
 
     @property
     def container_names(self) -> tuple[str, ...]:
@@ -323,7 +322,7 @@ class Service(SettingsModel):
         return tuple(c.name for c in self.containers)
 
     def validation_errors(self) -> Iterable[InvalidSetting]:
-        """What AWS or common sense refuses within one service."""
+        """Rules within one service."""
         yield from repeated("containers", (c.name for c in self.containers), "container")
         yield from repeated("permissions", (p.sid for p in self.permissions), "permission")
         ports = Counter(p for c in self.containers for p in set(c.ports))

@@ -1,4 +1,4 @@
-"""Everything a stack says, in one model."""
+"""All settings of a stack, in one model."""
 
 from __future__ import annotations
 
@@ -43,57 +43,57 @@ def _spot_only(capacity: Sequence[Capacity]) -> bool:
 
 
 class Settings(SettingsModel):
-    """Everything a stack says."""
+    """All settings of a stack."""
 
     environment: Environment
-    """Name of the environment, in front of every name."""
+    """Name of the environment, the prefix of every resource name."""
     stack_name: Annotated[str, text(r"[A-Za-z0-9._-]{1,100}", "a stack's name")] | None = None
-    """Name of the stack, where it is not the environment's on purpose."""
+    """Name of the Pulumi stack, where it deliberately differs from the environment."""
     account: AccountId
-    """AWS account that the stack may change; the provider refuses any other."""
+    """AWS account id; the provider refuses any other account."""
     region: Region = "ap-northeast-1"
-    """AWS region."""
+    """AWS region, of the partition aws."""
     production: bool = False
-    """Whether people depend on this environment."""
+    """Marks a production environment (requires approval, bake time, on-demand capacity)."""
     approval: Literal["none", "required"] = "none"
-    """Whether a person says yes between the release gate and the deployment."""
+    """Manual approval between the release gate and the deployment."""
     approval_timeout_minutes: int = Field(default=1440, ge=5, le=86_400)
-    """Minutes after which a release that nobody approved fails."""
+    """Minutes after which an unanswered approval fails the release."""
     trigger: Literal["cloudtrail", "s3-events"] = "cloudtrail"
-    """How the hand-off's arrival is noticed."""
+    """Event that starts the pipeline: CloudTrail's record of the upload, or S3's own event."""
     trail: TrailName = "create"
-    """create, or the name of an existing trail that logs the hand-off bucket's write data events."""
+    """create, or the name of an existing CloudTrail trail that logs the hand-off bucket's write data events."""
     execution_mode: Literal["SUPERSEDED", "QUEUED"] = "SUPERSEDED"
-    """What a pipeline does with a hand-off that comes while an earlier one is under way; none runs beside another."""
+    """CodePipeline execution mode, for a hand-off that arrives during a release."""
     architecture: Architecture = "ARM64"
-    """CPU architecture of the tasks."""
+    """Default CPU architecture of the tasks."""
     log_retention_days: LogRetentionDays = 30
-    """Days that CloudWatch keeps logs."""
+    """Default log retention in days."""
     scan_threshold: Literal["CRITICAL", "HIGH", "MEDIUM", "LOW", "NONE"] = "CRITICAL"
-    """Lowest severity of a scan finding that the release gate refuses; NONE reports only."""
+    """Lowest severity of an image scan finding that the release gate rejects; NONE only reports."""
     scan_unsupported: Literal["allow", "refuse"] = "allow"
-    """What the release gate does with an image of which ECR says that it cannot scan it; no other lack of a result is
-    allowed, unless scanThreshold is NONE too."""
+    """What the release gate does with an image that ECR cannot scan; any other missing scan result is rejected unless
+    scanThreshold is NONE."""
     stand_in_image: Annotated[str, text(r"[a-z0-9][a-z0-9./_:@-]+", "an image URI")] = (
         "public.ecr.aws/docker/library/python:3.13-alpine"
     )
-    """Image with Python 3 that a service runs until its first release."""
+    """Placeholder image, with Python 3, that a service runs until its first release."""
     network: Network
-    """Where tasks and load balancers stand: lookUp, existing or create."""
+    """VPC and subnets of tasks and load balancers: one of lookUp, existing and create."""
     load_balancer: LoadBalancer = LoadBalancer()
-    """What the load balancers of all services share."""
+    """Settings of the load balancers of all services."""
     capacity: tuple[Capacity, ...]
-    """Capacity provider strategy of every service that has none of its own."""
+    """Default capacity provider strategy for services without their own."""
     deployment: Deployment = Deployment()
-    """How blue/green shifts traffic."""
+    """CodeDeploy's traffic shifting for blue/green services."""
     alarms: Alarms = Alarms()
-    """When a release rolls back by itself."""
+    """Alarms that trigger an automatic rollback."""
     notifications: Notifications = Notifications()
-    """Who is told."""
+    """Notification targets."""
     ci: Ci
-    """Which CI may hand over, and from where in a repository."""
+    """CI systems that may hand over releases, and the refs they may do it from."""
     services: tuple[Service, ...] = Field(min_length=1)
-    """The services of the stack, a list of objects that each have a name."""
+    """Services of the stack."""
 
     @property
     def names(self) -> Names:
@@ -101,7 +101,7 @@ class Settings(SettingsModel):
         return Names(environment=self.environment, account=self.account, region=self.region)
 
     def validation_errors(self) -> Iterable[InvalidSetting]:
-        """What the stack's parts say against each other."""
+        """Rules between the parts of a stack."""
         yield from repeated("services", (s.name for s in self.services), "service")
         yield from capacity_errors("capacity", self.capacity)
         if self.production and _spot_only(self.capacity) and any(s.capacity is None for s in self.services):
@@ -121,7 +121,7 @@ class Settings(SettingsModel):
                 yield f"services[{service.name}].{key}".rstrip("."), found, allowed
 
     def _reachability_errors(self) -> Iterable[InvalidSetting]:
-        """What cannot be reached from where it is needed."""
+        """Rules of reachability."""
         isolated = self.network.create is not None and self.network.create.egress == "endpoints"
         own_registry = f"{self.account}.dkr.ecr."
         if isolated and not self.stand_in_image.startswith(own_registry):
@@ -137,7 +137,7 @@ class Settings(SettingsModel):
             yield (
                 "trail",
                 self.trail,
-                "create, or a trail of your own: a stack's trail sees that stack's hand-offs alone",
+                "create, or a trail of your own: another stack's trail logs that stack's hand-offs only",
             )
         if self.load_balancer.exposure == "internal":
             return

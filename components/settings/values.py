@@ -1,4 +1,4 @@
-"""Kinds of value, and what every part of the settings has in common."""
+"""Types of value, and the base class of the settings' models."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ InvalidSetting = tuple[str, object, str]
 
 @dataclass(frozen=True)
 class Check:
-    """A condition on a value, with the words that say what is allowed."""
+    """A condition on a value, and a phrase that says what is allowed."""
 
     holds: Callable[[Any], object]
     allowed: str
 
     def __call__(self, value: Any) -> Any:
-        """The value itself, or pydantic's error with the words."""
+        """The value itself, or pydantic's error with that phrase."""
         if not self.holds(value):
             raise PydanticCustomError("allowed", "{allowed}", {"allowed": self.allowed})
         return value
@@ -140,7 +140,7 @@ class SettingsModel(BaseModel):
 
 
 def repeated(key: str, names: Iterable[str], kind: str) -> Iterable[InvalidSetting]:
-    """A name that stands more than once."""
+    """Names that occur more than once."""
     for name, times in Counter(names).items():
         if times > 1:
-            yield key, name, f"each {kind} has a name of its own, and {name} stands there {times} times"
+            yield key, name, f"unique names; this {kind} occurs {times} times"

@@ -1,4 +1,4 @@
-"""Every wrong setting is one clear line: the key, what stood there, what is allowed."""
+"""Every invalid setting is one clear line: the key, what was found, what is allowed."""
 
 import copy
 import json
@@ -52,7 +52,7 @@ WRONG = {
     "an unknown environment form": (("environment",), "dev-1", "ecs-release:environment: found", "without a hyphen"),
     "an account id of eleven digits": (("account",), "12345678901", "ecs-release:account: found", "twelve digits"),
     "an account id that is a number": (("account",), 222222222222, "ecs-release:account: found 222222222222", "text"),
-    "no account": (("account",), DELETE, "ecs-release:account: nothing stands there", "add it to the stack file"),
+    "no account": (("account",), DELETE, "ecs-release:account: missing.", "AWS account id"),
     "a region of no form": (("region",), "tokyo", 'ecs-release:region: found "tokyo"', "an AWS region"),
     "an unknown approval": (("approval",), "maybe", 'ecs-release:approval: found "maybe"', "none or required"),
     "a misspelt key": (("aproval",), "required", "ecs-release:aproval: no such key", "did you mean approval?"),
@@ -65,9 +65,9 @@ WRONG = {
     ),
     "production that is no truth": (("production",), "yes!", "ecs-release:production: found", "true or false"),
     "two containers with one name": (
-        (*APP, "name"), "nginx", 'ecs-release:services[api].containers: found "nginx"', "a name of its own",
+        (*APP, "name"), "nginx", 'ecs-release:services[api].containers: found "nginx"', "unique names",
     ),
-    "two services with one name": ((*WORKER, "name"), "api", 'ecs-release:services: found "api"', "a name of its own"),
+    "two services with one name": ((*WORKER, "name"), "api", 'ecs-release:services: found "api"', "unique names"),
     "a container named like the cache": ((*APP, "name"), "cache", "containers[cache].name: found", "another name"),
     "a balanced port that no container has": (
         (*API, "loadBalancer", "port"), 9090, "ecs-release:services[api].loadBalancer.port: found 9090", "8080",
@@ -123,7 +123,7 @@ WRONG = {
         ("loadBalancer", "certificateArn"), "arn:aws:acm:us-east-1:999999999999:certificate/0-1",
         "loadBalancer.certificateArn: found", "a certificate of 222222222222 in ap-northeast-1",
     ),
-    "another stack's trail": (("trail",), "dev-ecs-release", 'ecs-release:trail: found "dev-ecs-release"', "alone"),
+    "another stack's trail": (("trail",), "dev-ecs-release", 'ecs-release:trail: found "dev-ecs-release"', "only"),
     "a network too small for its subnets": (
         ("network",), {"create": {"cidr": "10.0.0.0/28"}}, "network.create.cidr: found", "from /16 to /24",
     ),
@@ -183,7 +183,7 @@ WRONG = {
     "two networks": (("network", "create"), {}, "ecs-release:network: found lookUp and create", "one of lookUp, existing"),
     "one subnet": (
         ("network",), {"existing": EXISTING | {"privateSubnetIds": EXISTING["privateSubnetIds"][:1]}},
-        "network.existing.privateSubnetIds: found", "two different subnets",
+        "network.existing.privateSubnetIds: found", "two or more different subnets",
     ),
     "a range with host bits": (
         ("loadBalancer", "allowedCidrs"), ["10.0.0.1/8"], 'loadBalancer.allowedCidrs[0]: found "10.0.0.1/8"', "IPv4",
@@ -221,7 +221,7 @@ def test_a_whole_stack_file_is_valid(stack):
 
 
 @pytest.mark.parametrize(("path", "value", "found", "allowed"), WRONG.values(), ids=WRONG)
-def test_a_wrong_setting_is_one_line_that_names_key_finding_and_remedy(path, value, found, allowed):
+def test_an_invalid_setting_is_one_line_with_key_finding_and_remedy(path, value, found, allowed):
     problems = problems_of(broken(path, value))
 
     assert len([p for p in problems if found in p and allowed in p]) == 1, problems
@@ -243,7 +243,7 @@ def test_several_wrong_settings_are_all_listed():
 
 
 def test_the_error_counts_and_says_that_nothing_changed():
-    with pytest.raises(settings.SettingsError, match="1 setting is wrong; nothing was changed:"):
+    with pytest.raises(settings.SettingsError, match="1 invalid setting; nothing was changed:"):
         settings.load(broken(("approval",), "maybe"))
 
 
@@ -273,7 +273,8 @@ def test_a_secret_pasted_where_its_name_belongs_is_not_shown():
     [problem] = problems_of(broken((*APP, "secrets", "DATABASE_URL"), "postgres://u:p4ss@h/db"))
 
     assert (
-        "services[api].containers[app].secrets.DATABASE_URL: found a value in plain, which is not shown here" in problem
+        "services[api].containers[app].secrets.DATABASE_URL: found a plain-text value, which is not shown here"
+        in problem
     )
     assert "p4ss" not in problem
 

@@ -1,9 +1,12 @@
 """What the documentation says of the code is what the code says."""
 
-from tools.docs.generate import ROOT, renewed
+import pytest
+
+from tools.docs.generate import PAGES, renewed
 
 
-def test_the_generated_parts_of_the_readme_are_up_to_date():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_generated_parts_of_a_page_are_up_to_date(page):
+    text = page.read_text(encoding="utf-8")
 
-    assert renewed(text) == text, "README.md is stale; `make docs` writes its generated parts anew"
+    assert renewed(text) == text, f"{page.name} is stale; `make docs` writes its generated parts anew"

@@ -90,7 +90,7 @@ def without_change() -> list[str]:
 
 
 def _is_part(allowed: str, default: str) -> bool:
-    return allowed.startswith(("object", "list of objects")) and default in ("its keys' own", "**needed**")
+    return allowed.startswith(("object", "list of objects")) and default in ("see nested keys", "**required**")
 
 
 # ---------------------------------------------------------------- one change

@@ -1,4 +1,4 @@
-"""Writes the generated parts of the README anew from the code and from the tests' stacks.
+"""Writes the generated parts of README.md and docs/settings.md anew from the code and from the tests' stacks.
 
 Not from the stacks beside `Pulumi.yaml`: those are for whoever uses this project to change.
 
@@ -23,6 +23,7 @@ from tools.docs import costs, picture, policies, settings_table
 
 ROOT = Path(__file__).parents[2]
 STACKS = {stack: ROOT / "tests" / "stacks" / f"Pulumi.{stack}.yaml" for stack in ("dev", "stg", "prod")}
+PAGES = (ROOT / "README.md", ROOT / "docs" / "settings.md")
 _PART = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -63,9 +64,9 @@ def renewed(text: str) -> str:
 
 
 def main() -> None:
-    """Write the README anew."""
-    readme = ROOT / "README.md"
-    readme.write_text(renewed(readme.read_text(encoding="utf-8")), encoding="utf-8")
+    """Write the pages anew."""
+    for page in PAGES:
+        page.write_text(renewed(page.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ def rows(
         if nested is None:
             yield key, _allowed(field), _default(field), _sentence(field)
             continue
-        kind = {"": "object", "[]": "list of objects"}.get(suffix, "names to objects")
+        kind = {"": "object", "[]": "list of objects"}.get(suffix, "map of names to objects")
         known = seen.get(nested)
         yield key, f"{kind}, keys as in `{known}`" if known else kind, _default(field), _sentence(field)
         if known is None:
@@ -36,7 +36,7 @@ def rows(
 
 def table() -> str:
     """The rows as Markdown."""
-    head = ["| key | allowed | default | what it is |", "| --- | --- | --- | --- |"]
+    head = ["| key | allowed | default | description |", "| --- | --- | --- | --- |"]
     return "\n".join([*head, *(f"| `{k}` | {a} | {d} | {s} |" for k, a, d, s in rows())])
 
 
@@ -46,12 +46,12 @@ def _sentence(field: FieldInfo) -> str:
 
 def _default(field: FieldInfo) -> str:
     if field.is_required():
-        return "**needed**"
+        return "**required**"
     value = field.get_default(call_default_factory=True)
     if value is None or value in ((), {}):
         return ""
     if isinstance(value, SettingsModel):
-        return "its keys' own"
+        return "see nested keys"
     return f"`{json.dumps(value, default=list) if not isinstance(value, str) else value}`"
 
 
@@ -86,7 +86,7 @@ def _kind(annotation: Any) -> str:
     if origin is tuple:
         return f"list of: {_kind(args[0])}"
     if origin is dict:
-        return f"names to: {_kind(args[1])}"
+        return f"map of names to: {_kind(args[1])}"
     return {bool: "`true`, `false`", int: "whole number", float: "number", str: "text"}.get(annotation, "")
 
 
@@ -94,9 +94,9 @@ _LIMITS = {
     Ge: "{0.ge} or more",
     Le: "{0.le} or less",
     Gt: "more than {0.gt}",
-    MinLen: "{0.min_length} or more of it",
-    MaxLen: "{0.max_length} at most",
-    Len: "{0.min_length} to {0.max_length} of it",
+    MinLen: "at least {0.min_length}",
+    MaxLen: "at most {0.max_length}",
+    Len: "{0.min_length} to {0.max_length} items",
 }
 
 
