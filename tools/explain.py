@@ -9,21 +9,19 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import policy_kit.resources as plain
+from least_privilege import explain as reading
+from least_privilege.inventory import Inventory
+from least_privilege.settings import Settings
 from pulumi_rehearsal.engine import rehearse
 from pulumi_rehearsal.errors import UsageError
 from pulumi_rehearsal.model import UNKNOWN, Archive, Asset, Rehearsal, Resource, Secret
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from least_privilege import explain as reading
-    from least_privilege.inventory import Inventory
-
 FOUND, FAILED, USAGE = 0, 1, 2
-PACK = Path("policies") / "least-privilege"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,15 +35,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         run = rehearse(options.project, options.stack, config_file=options.config_file, packs=[])
-        inventory, sources = _inventory(run, options.project)
     except UsageError as problem:
         sys.stderr.write(f"error: {problem}\n")
         return USAGE
     if run.errors:
         sys.stderr.writelines(f"error: {d.message}\n" for d in run.errors)
         return FAILED
-    from least_privilege import explain as reading  # noqa: PLC0415  its folder is on the path from here on
-
+    inventory, sources = inventory_of(run)
     found = reading.find(inventory, options.role)
     if not found:
         names = ", ".join(sorted(i.name for i in inventory.identities))
@@ -60,22 +56,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return FOUND
 
 
-def _inventory(run: Rehearsal, project: Path) -> tuple[Inventory, dict[str, Resource]]:
-    folder = (project / PACK).resolve()
-    if not (folder / "least_privilege").is_dir():
-        raise UsageError(f"{folder} is not there; the explanation reads documents by that pack")
-    if str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
-    from least_privilege import resources as plain  # noqa: PLC0415
-    from least_privilege.inventory import Inventory  # noqa: PLC0415
-    from least_privilege.settings import Settings  # noqa: PLC0415
-
+def inventory_of(run: Rehearsal) -> tuple[Inventory, dict[str, Resource]]:
+    """What the pack reads of a rehearsed stack, and the rehearsed resources by URN."""
     known = {r.urn: r for r in run.resources}
 
     def provider(resource: Resource) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = (
-            _read(known[resource.provider].inputs, plain.UNKNOWN) if resource.provider in known else {}
-        )
+        found: Mapping[str, Any] = _read(known[resource.provider].inputs) if resource.provider in known else {}
         return found
 
     made = {
@@ -83,7 +69,7 @@ def _inventory(run: Rehearsal, project: Path) -> tuple[Inventory, dict[str, Reso
             type=r.type,
             name=r.name,
             urn=r.urn,
-            read=lambda r=r: _read(r.outputs, plain.UNKNOWN),  # type: ignore[misc]
+            read=lambda r=r: _read(r.outputs),  # type: ignore[misc]
             read_provider=lambda r=r: provider(r),  # type: ignore[misc]
             ignored=r.options.ignore_changes,
         )
@@ -96,18 +82,18 @@ def _inventory(run: Rehearsal, project: Path) -> tuple[Inventory, dict[str, Reso
     return Inventory(made.values(), Settings()), known
 
 
-def _read(value: Any, unknown: Any) -> Any:
+def _read(value: Any) -> Any:
     """A rehearsed value as the pack's rules read it."""
     if value is UNKNOWN:
-        return unknown
+        return plain.UNKNOWN
     if isinstance(value, Secret):
-        return _read(value.value, unknown)
+        return _read(value.value)
     if isinstance(value, dict):
-        return {key: _read(item, unknown) for key, item in value.items()}
+        return {key: _read(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_read(item, unknown) for item in value]
+        return [_read(item) for item in value]
     if isinstance(value, Archive):
-        return {"assets": _read(dict(value.assets or {}), unknown)}
+        return {"assets": _read(dict(value.assets or {}))}
     return {"text": value.text} if isinstance(value, Asset) and value.text is not None else value
 
 

@@ -7,22 +7,15 @@ the rehearsal fail. What the documents allow and nobody ever called is listed by
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import product
-from pathlib import Path
 from typing import Any, Final
 
+from policy_kit.documents import Condition, Document, DocumentError, Statement, parse
+from policy_kit.patterns import matches
+
 from .declared import Declared, Role
-
-# The policy pack reads IAM documents as AWS does; packs are no part of the project's package.
-_PACK = str(Path(__file__).parents[2] / "policies" / "least-privilege")
-if _PACK not in sys.path:
-    sys.path.append(_PACK)
-
-from least_privilege.documents import Condition, Document, DocumentError, Statement, parse  # noqa: E402
-from least_privilege.patterns import matches  # noqa: E402
 
 EVERYTHING: Final = ("*",)
 _PATTERNED: Final = frozenset({"StringLike", "ArnLike", "ArnEquals"})

@@ -20,7 +20,7 @@ from tests.policies.corpus import gathered
 from tests.policies.examples import examples
 from tests.policies.judges import PACKS
 from tests.rehearsed import ROOT, STACKS, documents, rehearsed, services_with
-from tools.explain import _inventory
+from tools.explain import inventory_of
 
 TRUST_INPUT = "assumeRolePolicy"
 MEANT = {"dynamodb:GetItm", "GetItem"}
@@ -172,7 +172,7 @@ def test_what_an_application_may_do_exists_and_everything_stands_only_where_it_m
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_every_permission_that_the_pack_intends_means_something(stack):
-    inventory, _ = _inventory(rehearsed(stack), ROOT)
+    inventory, _ = inventory_of(rehearsed(stack))
 
     intended = [(i.name, p) for i in inventory.identities for p in allowances.for_purpose(i, inventory)]
     found = {

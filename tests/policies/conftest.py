@@ -1,13 +1,10 @@
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 
 import pytest
 
 from tests.policies import judges
-
-sys.path += [str(path) for path in judges.PACKS.values()]  # the packs' pure modules, tested by themselves
 
 
 @pytest.fixture(scope="session")

@@ -135,9 +135,10 @@ class Judge:
             ]
         return out
 
-    def remediate(self, resource: Registration) -> list[Any]:
-        """What the pack would change of a resource."""
-        return list(self._analyzer.remediate(resource).remediations)
+    def resource(self, resource: Registration) -> list[Found]:
+        """What the pack says of one resource before it is made."""
+        response = self._analyzer.analyze(resource)
+        return [Found(d.policyName, resource.name, d.enforcementLevel, d.message) for d in response.diagnostics]
 
     def stack(self, resources: Sequence[Registration]) -> list[Found]:
         """Everything that the pack says of the whole stack, by its outputs alone."""

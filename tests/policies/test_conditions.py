@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from least_privilege import conditions, documents
+from policy_kit import conditions, documents
 
 KEY = "iam:PassedToService"
 

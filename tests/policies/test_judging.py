@@ -1,8 +1,7 @@
-"""How the packs judge: at preview, with settings, by mending, in both of the rehearsal's ways, on whole stacks."""
+"""How the packs judge: at preview, with settings, in both of the rehearsal's ways, on whole stacks."""
 
 from __future__ import annotations
 
-import json
 import time
 
 import pytest
@@ -225,45 +224,24 @@ def test_a_wrong_setting_is_one_sentence(config, sentence):
         settings.settings_of(config)
 
 
-# ---------------------------------------------------------------- mending
+# ---------------------------------------------------------------- resource policies
 
 
-def mended(judge: judges.Judge, policy: str, thing: Thing) -> dict | None:
-    judge.configure({policy: "remediate"})
-    (_, resource) = judges.registrations([thing], world.provider())
-    found = judge.remediate(resource)
-    return json.loads(json.dumps(dict(found[0].properties.items()), default=dict)) if found else None
+def test_what_decides_is_unknown_and_what_is_known_is_judged_all_the_same(release_safety):
+    repository = world.things()["live/shop/web"].but(imageTagMutability="MUTABLE", imageScanningConfiguration=UNKNOWN)
+    _, resource = judges.registrations([repository], world.provider())
+
+    found = release_safety.resource(resource)
+
+    assert {(f.policy, f.level) for f in found} == {
+        ("repositories-are-immutable-and-scanned", MANDATORY), ("repositories-are-immutable-and-scanned", ADVISORY),
+    }  # fmt: skip
 
 
-def test_what_a_repository_leaves_unsaid_is_added(release_safety):
-    bare = world.things()["live/shop/web"].but(imageTagMutability=None, imageScanningConfiguration=None)
+def test_an_unknown_value_that_decides_nothing_is_no_excuse(release_safety):
+    block = world.things()[f"{world.HANDOFF}-block"].but(blockPublicPolicy=False, bucket=UNKNOWN)
+    _, resource = judges.registrations([block], world.provider())
 
-    made = mended(release_safety, "repositories-are-immutable-and-scanned", bare)
-
-    assert made["imageTagMutability"] == "IMMUTABLE"
-    assert made["imageScanningConfiguration"] == {"scanOnPush": True}
-    assert made["name"] == "live/shop/web"
-
-
-def test_what_a_repository_says_is_refused_and_not_rewritten(release_safety):
-    movable = world.things()["live/shop/web"].but(imageTagMutability="MUTABLE")
-
-    assert mended(release_safety, "repositories-are-immutable-and-scanned", movable) is None
-    assert [f.level for f in release_safety.judge(stack(movable), {movable.name})] == [MANDATORY]
-
-
-def test_a_public_access_block_is_closed_where_it_says_nothing(release_safety):
-    block = world.things()[f"{world.HANDOFF}-block"]
-
-    made = mended(release_safety, "buckets-block-public-access", block.but(blockPublicPolicy=None))
-    kept = mended(release_safety, "buckets-block-public-access", block.but(blockPublicPolicy=False))
-
-    assert made["blockPublicPolicy"] is True
-    assert kept is None
-
-
-def test_nothing_is_mended_at_the_level_mandatory(release_safety):
-    bare = world.things()["live/shop/web"].but(imageTagMutability=None)
-    (_, resource) = judges.registrations([bare], world.provider())
-
-    assert release_safety.remediate(resource) == []
+    assert [(f.policy, f.level) for f in release_safety.resource(resource)] == [
+        ("buckets-block-public-access", MANDATORY)
+    ]

@@ -8,7 +8,7 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from least_privilege import patterns
+from policy_kit import patterns
 
 ALPHABET = "ab:"
 TEXTS = ["".join(t) for n in range(6) for t in itertools.product(ALPHABET, repeat=n)]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from least_privilege import allowances, documents, grants
+from least_privilege import allowances, grants
+from policy_kit import documents
 
-from tests.rehearsed import ACCOUNTS, REGION, ROOT, rehearsed
-from tools.explain import _inventory
+from tests.rehearsed import ACCOUNTS, REGION, rehearsed
+from tools.explain import inventory_of
 
 
 @pytest.mark.parametrize(
@@ -21,7 +22,7 @@ from tools.explain import _inventory
 )
 def test_who_suspends_scaling_may_update_services_of_codedeploy_alone(service, action, intended):
     """A rolling service takes another task definition by UpdateService, and so a release that nobody approved."""
-    inventory, _ = _inventory(rehearsed("dev"), ROOT)
+    inventory, _ = inventory_of(rehearsed("dev"))
     (guard,) = [i for i in inventory.identities if i.name == "dev-scaling-guard"]
     resource = f"arn:aws:ecs:{REGION}:{ACCOUNTS['dev']}:service/dev/{service}"
     document = {"Statement": {"Effect": "Allow", "Action": action, "Resource": resource}}

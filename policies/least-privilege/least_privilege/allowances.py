@@ -15,8 +15,9 @@ from . import lookups, told
 from .grants import Permission
 
 if TYPE_CHECKING:
+    from policy_kit.resources import Resource
+
     from .inventory import Identity, Inventory
-    from .resources import Resource
 
 PUSH: Final = (
     "ecr:batchchecklayeravailability",

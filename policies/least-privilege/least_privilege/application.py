@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from policy_kit.patterns import literal, overlaps
+
 from . import lookups
-from .patterns import literal, overlaps
 
 if TYPE_CHECKING:
     from .grants import Excess

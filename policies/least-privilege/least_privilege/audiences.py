@@ -10,17 +10,19 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
-from .conditions import exact_values, restrictions, source_accounts
-from .documents import Document
-from .findings import Finding, Unknown, Verdict
+from policy_kit.conditions import exact_values, restrictions, source_accounts
+from policy_kit.documents import Document
+from policy_kit.findings import Finding, Unknown, Verdict
+from policy_kit.patterns import covers, literal, overlaps
+
 from .grants import actions_of
-from .patterns import covers, literal, overlaps
 from .trust import assumers
 
 if TYPE_CHECKING:
-    from .documents import Statement
+    from policy_kit.documents import Statement
+    from policy_kit.resources import Resource
+
     from .inventory import Identity, Inventory, Source
-    from .resources import Resource
 
 _ACCOUNT = re.compile(r"(?:arn:aws[a-z-]*:iam::)?(\d{12})(?::root)?")
 _ARN = re.compile(r"arn:aws[a-z-]*:(iam|sts)::(\d{12}):(.+)")
@@ -168,7 +170,7 @@ def _outsider(resource: Resource, found: str) -> Finding:
         resource=resource,
         found=found,
         why="What stands outside the stack's account is let in by declaration only.",
-        mend="Name exact roles of the stack's own account, hold a service to its source by aws:SourceArn or "
+        remedy="Name exact roles of the stack's own account, hold a service to its source by aws:SourceArn or "
         "aws:SourceAccount, or declare the outsider in the pack's setting externalPrincipals.",
     )
 
@@ -335,7 +337,7 @@ def buckets_speak_tls_only(inventory: Inventory) -> Iterator[Verdict]:
             resource=bucket,
             found=f"the bucket {bucket.text('bucket') or bucket.name} answers requests in plain text",
             why="A release read or written in plain text can be changed by whoever stands between.",
-            mend="Add a BucketPolicy with a statement that denies s3:* to * on the bucket and its objects where "
+            remedy="Add a BucketPolicy with a statement that denies s3:* to * on the bucket and its objects where "
             "aws:SecureTransport is false.",
         )
 
@@ -384,7 +386,7 @@ def keys_are_not_open(inventory: Inventory) -> Iterator[Verdict]:
                     resource=source.resource,
                     found=f"its policy {problem}",
                     why="Who may use a key may read what it guards; who may change its policy may do anything.",
-                    mend="Let the account administer the key (root, kms:*) and name exact roles and actions besides.",
+                    remedy="Let the account administer the key (root, kms:*) and name exact roles and actions besides.",
                 )
 
 

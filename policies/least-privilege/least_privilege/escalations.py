@@ -11,11 +11,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from policy_kit.patterns import overlaps
+
 from .grants import may
-from .patterns import overlaps
 
 if TYPE_CHECKING:
-    from .documents import Statement
+    from policy_kit.documents import Statement
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from policy_kit.conditions import exact_values, restrictions, source_accounts
+from policy_kit.documents import DocumentError
+
 from . import audiences
-from .conditions import exact_values, restrictions, source_accounts
-from .documents import DocumentError
 from .trust import CIRCLECI, GITHUB, assumers
 
 if TYPE_CHECKING:
-    from .documents import Condition, Statement
+    from policy_kit.documents import Condition, Statement
+    from policy_kit.resources import Resource
+
     from .inventory import Identity, Inventory, Source
-    from .resources import Resource
 
 _WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _UNHELD: Final = "anyone whose token the provider takes"

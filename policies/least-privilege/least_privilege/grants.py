@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from .conditions import exact_values
-from .patterns import covers, overlaps
+from policy_kit.conditions import exact_values
+from policy_kit.patterns import covers, overlaps
 
 if TYPE_CHECKING:
-    from .documents import Statement
+    from policy_kit.documents import Statement
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,19 +6,22 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from policy_kit.conditions import exact_values
+from policy_kit.documents import DocumentError
+from policy_kit.findings import Finding, Unknown, Verdict
+from policy_kit.patterns import literal, overlaps
+
 from . import allowances, application, audiences, escalations, trust
-from .conditions import exact_values
-from .documents import DocumentError
-from .findings import Finding, Unknown, Verdict
 from .grants import Excess, Permission, actions_of, excess, may
 from .inventory import AWS_MANAGED
-from .patterns import literal, overlaps
 from .settings import PURPOSES
 
 if TYPE_CHECKING:
-    from .documents import Statement
+    from policy_kit.documents import Statement
+    from policy_kit.resources import Resource
+
     from .inventory import Identity, Inventory, Source
-    from .resources import Resource
+    from .settings import Settings
 
 LONG_LIVED: Final = {
     "iam.User": "an IAM user",
@@ -43,6 +46,9 @@ LONG_LIVED: Final = {
     "sesv2.SmtpCredential": "an access key",
 }
 """Kind of resource to what it is in words."""
+SHORT_LIVED: Final = (
+    "Use a role that is assumed: by OIDC from CI, by a service, or by people through IAM Identity Center."
+)
 
 ELSEWHERE: Final = {
     "iam.InstanceProfile": "gives a role to EC2 instances",
@@ -62,9 +68,14 @@ ELSEWHERE: Final = {
 _SERVICE_WIDE = re.compile(r"[^:]*[*?][^:]*(:.*)?|[^:]+:\*+")
 
 
-def long_lived_credentials(kind: str) -> str | None:
-    """What the kind of resource is in words when it is a long-lived credential or needs one."""
-    return LONG_LIVED.get(kind)
+def no_long_lived_credentials(resource: Resource, _settings: Settings) -> Iterator[Verdict]:
+    """Credentials that do not expire, and the users that need them."""
+    yield Finding(
+        resource=resource,
+        found=f"it is {LONG_LIVED[resource.kind]}",
+        why="What does not expire is found one day in a log, a laptop or a repository.",
+        remedy=SHORT_LIVED,
+    )
 
 
 def every_identity_has_a_purpose(inventory: Inventory) -> Iterator[Verdict]:
@@ -80,7 +91,7 @@ def every_identity_has_a_purpose(inventory: Inventory) -> Iterator[Verdict]:
                 resource=identity.resource,
                 found=f"the role {identity.name} states no purpose: {found}",
                 why=why,
-                mend=f"Set the tag {tag} to one of {', '.join(PURPOSES)}, or drop the role.",
+                remedy=f"Set the tag {tag} to one of {', '.join(PURPOSES)}, or drop the role.",
             )
         if identity.purpose != "ci" and trust.is_federated(identity):
             yield Finding(
@@ -88,21 +99,21 @@ def every_identity_has_a_purpose(inventory: Inventory) -> Iterator[Verdict]:
                 found=f"the role {identity.name} can be assumed from outside AWS, and its purpose is "
                 f"{identity.purpose or 'not stated'}",
                 why="Only CI comes from outside, and CI can hand over a release and do nothing else.",
-                mend=f"Trust a service, or set the tag {tag} to ci and give the role CI's permissions only.",
+                remedy=f"Trust a service, or set the tag {tag} to ci and give the role CI's permissions only.",
             )
         if identity.trust is None:
             yield Finding(
                 resource=identity.resource,
                 found=f"the role {identity.name} has no trust policy",
                 why="Who may become it cannot be judged.",
-                mend="Give it assumeRolePolicy.",
+                remedy="Give it assumeRolePolicy.",
             )
     for resource, role in inventory.orphans:
         yield Finding(
             resource=resource,
             found=f"it grants permissions to the role {role}, which this stack does not hold",
             why="A role that stands elsewhere has no purpose here, so the grant cannot be judged.",
-            mend="Declare the role in this stack, or grant where the role is declared.",
+            remedy="Declare the role in this stack, or grant where the role is declared.",
         )
     for resource, key in inventory.unknown_attachments:
         yield Unknown(resource=resource, what=f"the role in {key}")
@@ -113,7 +124,7 @@ def every_identity_has_a_purpose(inventory: Inventory) -> Iterator[Verdict]:
                 resource=resource,
                 found=f"it {what}",
                 why=why,
-                mend="Declare the identity as aws.iam.Role with its purpose.",
+                remedy="Declare the identity as aws.iam.Role with its purpose.",
             )
 
 
@@ -138,7 +149,7 @@ def documents_are_understood(inventory: Inventory) -> Iterator[Verdict]:
                 resource=source.resource,
                 found=f"{source.via} cannot be understood: {source.parsed}",
                 why="What cannot be read cannot be judged, and AWS may read it otherwise than people do.",
-                mend="Write it as the IAM grammar has it: known elements, no key twice.",
+                remedy="Write it as the IAM grammar has it: known elements, no key twice.",
             )
 
 
@@ -153,7 +164,7 @@ def ci_can_only_hand_over(inventory: Inventory) -> Iterator[Verdict]:
                 resource=resource,
                 found=f"the CI role {identity.name} has the managed policy {arn}",
                 why=why,
-                mend="Detach it and state the few actions in the role's own policy.",
+                remedy="Detach it and state the few actions in the role's own policy.",
             )
         for source, statement, resources in audiences.naming(identity, inventory):
             over = excess(statement, permissions, resources)
@@ -162,7 +173,7 @@ def ci_can_only_hand_over(inventory: Inventory) -> Iterator[Verdict]:
                     resource=source.resource,
                     found=f"{source.via} lets the CI role {identity.name} do {_list(over)}",
                     why=why,
-                    mend="Take CI out of that statement.",
+                    remedy="Take CI out of that statement.",
                 )
 
 
@@ -192,7 +203,7 @@ def _beyond(
                 found=f"{source.via} lets the {identity.purpose} role {identity.name} do {_list(over)}"
                 + (f" (statement {statement.sid})" if statement.sid else ""),
                 why=why,
-                mend="Drop it, narrow it to the role's own resources, or declare it in the pack's setting "
+                remedy="Drop it, narrow it to the role's own resources, or declare it in the pack's setting "
                 f"allowed.{identity.purpose}.",
             )
 
@@ -221,7 +232,7 @@ def nobody_can_gain_privilege(inventory: Inventory) -> Iterator[Verdict]:
                 resource=next(iter(beyond.values())).resource,
                 found=f"the role {identity.name} can gain privilege: {ways}{more}",
                 why="These are known paths from few permissions to all of them.",
-                mend="Drop the action; where the release needs it, hold it to the role's own resources.",
+                remedy="Drop the action; where the release needs it, hold it to the role's own resources.",
             )
 
 
@@ -237,14 +248,14 @@ def ci_is_capped(inventory: Inventory) -> Iterator[Verdict]:
                 resource=identity.resource,
                 found=f"the CI role {identity.name} has no permissions boundary",
                 why=why,
-                mend="Set permissionsBoundary to a policy of this stack that says the same as the role's own.",
+                remedy="Set permissionsBoundary to a policy of this stack that says the same as the role's own.",
             )
         elif identity.boundary is None and isinstance(value, str) and AWS_MANAGED in value:
             yield Finding(
                 resource=identity.resource,
                 found=f"the CI role {identity.name} is bounded by {value}, which caps next to nothing",
                 why=why,
-                mend="Set permissionsBoundary to a policy of this stack that says the same as the role's own.",
+                remedy="Set permissionsBoundary to a policy of this stack that says the same as the role's own.",
             )
         elif identity.boundary is None and not isinstance(value, str):
             yield Unknown(resource=identity.resource, what="the permissions boundary")
@@ -257,7 +268,7 @@ def ci_is_capped(inventory: Inventory) -> Iterator[Verdict]:
                         resource=identity.boundary.resource,
                         found=f"the boundary of the CI role {identity.name} leaves room for {_list(over)}",
                         why=why,
-                        mend="Let the boundary say the same as the role's own policy.",
+                        remedy="Let the boundary say the same as the role's own policy.",
                     )
 
 
@@ -269,7 +280,7 @@ def ci_is_trusted_exactly(inventory: Inventory) -> Iterator[Verdict]:
                 resource=identity.resource,
                 found=f"the trust policy of the CI role {identity.name} is too wide: {problem}",
                 why="Whoever gets a token that fits becomes CI of this environment.",
-                mend="Hold aud and sub by StringEquals (StringLike for release tags) to one repository and to the "
+                remedy="Hold aud and sub by StringEquals (StringLike for release tags) to one repository and to the "
                 "branch, release tags or protected environment of this environment.",
             )
 
@@ -285,7 +296,7 @@ def roles_are_trusted_exactly(inventory: Inventory) -> Iterator[Verdict]:
                 resource=identity.resource,
                 found=f"the trust policy of the role {identity.name} is too wide: {problem}",
                 why="Whoever may assume a role may do all that it may.",
-                mend=f"Trust exactly {services} with sts:AssumeRole.",
+                remedy=f"Trust exactly {services} with sts:AssumeRole.",
             )
 
 
@@ -298,7 +309,7 @@ def managed_policies_are_declared(inventory: Inventory) -> Iterator[Verdict]:
                 resource=resource,
                 found=f"the role {identity.name} has {whose} managed policy {arn}",
                 why="Such a policy grants on every resource, and its owner may widen it without asking.",
-                mend="State the few actions in the role's own policy, or declare the ARN in the pack's setting "
+                remedy="State the few actions in the role's own policy, or declare the ARN in the pack's setting "
                 f"managedPolicies.{identity.purpose or 'PURPOSE'}.",
             )
         for resource, key in identity.unresolved:
@@ -311,7 +322,7 @@ def managed_policies_are_declared(inventory: Inventory) -> Iterator[Verdict]:
                 resource=channel,
                 found=f"the channel's guardrails are {', '.join(wide) or 'left out: AWS takes AdministratorAccess'}",
                 why="Whoever writes in the channel may do what its role and its guardrails both allow.",
-                mend="Set guardrailPolicyArns to AWSDenyAll, or to a policy that only reads.",
+                remedy="Set guardrailPolicyArns to AWSDenyAll, or to a policy that only reads.",
             )
 
 
@@ -341,7 +352,7 @@ def no_service_wide_wildcards(inventory: Inventory) -> Iterator[Verdict]:
                 resource=source.resource,
                 found=found,
                 why="A wildcard over a service grants what AWS adds to it tomorrow.",
-                mend="List the actions by name.",
+                remedy="List the actions by name.",
             )
 
 
@@ -363,7 +374,7 @@ def roles_are_passed_exactly(inventory: Inventory) -> Iterator[Verdict]:
                     resource=source.resource,
                     found=f"{source.via} passes roles too widely: {problem}",
                     why=why,
-                    mend="Allow iam:PassRole by its name, on the ARNs of the task and execution roles, with "
+                    remedy="Allow iam:PassRole by its name, on the ARNs of the task and execution roles, with "
                     "StringEquals iam:PassedToService ecs-tasks.amazonaws.com.",
                 )
 

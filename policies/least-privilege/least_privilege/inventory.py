@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any, Final
 
+from policy_kit.conditions import source_accounts
+from policy_kit.documents import Document, DocumentError, Statement, parse
+from policy_kit.resources import UNKNOWN, Resource, by_kind, holds_unknown
+
 from . import written_back
-from .conditions import source_accounts
-from .documents import Document, DocumentError, Statement, parse
-from .resources import UNKNOWN, Resource, by_kind, holds_unknown
 from .settings import PURPOSES, Settings
 
 # Resources whose policy says who may use them, and the properties that hold it. Source: the resources' pages in the

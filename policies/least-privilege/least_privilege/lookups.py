@@ -6,8 +6,9 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
+    from policy_kit.resources import Resource
+
     from .inventory import Identity, Inventory, Revision
-    from .resources import Resource
 
 T = TypeVar("T")
 

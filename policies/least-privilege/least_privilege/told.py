@@ -13,13 +13,15 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+from policy_kit.patterns import matches
+
 from . import lookups
 from .grants import Permission
-from .patterns import matches
 
 if TYPE_CHECKING:
+    from policy_kit.resources import Resource
+
     from .inventory import Identity, Inventory
-    from .resources import Resource
 
 _SEE_TARGETS: Final = Permission(actions=("application-autoscaling:describescalabletargets",), resources=("*",))
 _OF_ECS: Final = {

@@ -12,13 +12,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from .conditions import exact_values, restrictions, source_accounts
-from .documents import Document
+from policy_kit.conditions import exact_values, restrictions, source_accounts
+from policy_kit.documents import Document
+from policy_kit.patterns import covers, literal
+
 from .inventory import GUARDED_SERVICES
-from .patterns import covers, literal
 
 if TYPE_CHECKING:
-    from .documents import Statement
+    from policy_kit.documents import Statement
+
     from .inventory import Identity, Inventory
     from .settings import Settings
 

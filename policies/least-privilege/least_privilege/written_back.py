@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from .conditions import exact_values
+from policy_kit.conditions import exact_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from .documents import Document
-    from .resources import Resource
+    from policy_kit.documents import Document
+    from policy_kit.resources import Resource
 
 # The resource that sets another one's policy, and the property by which it names it (Pulumi registry, aws).
 _SET_BY: Final[Mapping[str, tuple[str, str]]] = {

@@ -10,12 +10,13 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from .findings import Finding, Unknown, Verdict
-from .resources import UNKNOWN
+from policy_kit.findings import Finding, Unknown, Verdict
+from policy_kit.resources import UNKNOWN
 
 if TYPE_CHECKING:
+    from policy_kit.resources import Resource
+
     from .releases import Pipeline, Releases
-    from .resources import Resource
 
 _WRITES: Final = frozenset({"PutObject", "CompleteMultipartUpload", "CopyObject", "PostObject"})
 _POLLED: Final = {("AWS", "S3"), ("AWS", "CodeCommit"), ("ThirdParty", "GitHub")}
@@ -33,7 +34,7 @@ def production_releases_are_approved(releases: Releases) -> Iterator[Verdict]:
                     resource=pipeline.resource,
                     found=f"the pipeline {pipeline.name} waits for approval in {approval.stage}, outside production",
                     why="Approval is for production alone; elsewhere it teaches people to say yes unseen.",
-                    mend="Set approval: none in this stack, or mark it production: true.",
+                    remedy="Set approval: none in this stack, or mark it production: true.",
                 )
             continue
         for deployment in pipeline.deployments:
@@ -43,22 +44,24 @@ def production_releases_are_approved(releases: Releases) -> Iterator[Verdict]:
                     found=f"the pipeline {pipeline.name} reaches {deployment.stage}/{deployment.name} in production "
                     "without an approval before it",
                     why="In production a person sees what the gate saw before anything changes.",
-                    mend="Set approval: required in this stack: a stage with a Manual approval action between the gate "
-                    "and the deployment.",
+                    remedy="Set approval: required in this stack: a stage with a Manual approval action between the "
+                    "gate and the deployment.",
                 )
 
 
 def gate_stands_before_every_deployment(releases: Releases) -> Iterator[Verdict]:
     """A gate before each deployment, and deployments that take what the gate gave out and nothing else."""
     why = "Without the gate a deployment takes images that nobody checked, or a task definition that CI wrote."
-    mend = "Call the release gate in a stage before the deployment, and give the deployment the gate's artifact only."
+    remedy = "Call the release gate in a stage before the deployment, and give the deployment the gate's artifact only."
     for pipeline in releases.pipelines:
         given = {o for g in pipeline.gate for o in g.outputs}
         for deployment in pipeline.deployments:
             gates = [g for g in pipeline.gate if g.before(deployment)]
             where = f"the pipeline {pipeline.name} deploys in {deployment.stage}/{deployment.name}"
             if not gates:
-                yield Finding(resource=pipeline.resource, found=f"{where} with no gate before it", why=why, mend=mend)
+                yield Finding(
+                    resource=pipeline.resource, found=f"{where} with no gate before it", why=why, remedy=remedy
+                )
                 continue
             foreign = sorted({*deployment.inputs} - given)
             if foreign:
@@ -66,7 +69,7 @@ def gate_stands_before_every_deployment(releases: Releases) -> Iterator[Verdict]
                     resource=pipeline.resource,
                     found=f"{where} from the artifact {', '.join(foreign)}, which the gate did not give out",
                     why=why,
-                    mend=mend,
+                    remedy=remedy,
                 )
 
 
@@ -85,7 +88,7 @@ def sources_are_never_polled(releases: Releases) -> Iterator[Verdict]:
                     found=f"the source {source.name} of the pipeline {pipeline.name} is polled "
                     f"(PollForSourceChanges {'is absent' if stated is None else f'is {stated}'})",
                     why="A polled source starts a second release beside the event's, and does so minutes late.",
-                    mend='Set PollForSourceChanges to "false" and start the pipeline by an event rule.',
+                    remedy='Set PollForSourceChanges to "false" and start the pipeline by an event rule.',
                 )
 
 
@@ -132,7 +135,7 @@ def _start(resource: Resource, found: str) -> Finding:
         resource=resource,
         found=found,
         why="A release begins with one hand-off of its own service, and with nothing else.",
-        mend="Match the exact bucket and key of the pipeline's own hand-off, and for CloudTrail events errorCode "
+        remedy="Match the exact bucket and key of the pipeline's own hand-off, and for CloudTrail events errorCode "
         "absent; one rule, one pipeline.",
     )
 
@@ -209,7 +212,7 @@ def _trail(resource: Resource, found: str) -> Finding:
         resource=resource,
         found=found,
         why="Five trails are all that a region has, and one that can be forged is no witness of who released what.",
-        mend="Keep one trail for all services, with enableLogFileValidation: true.",
+        remedy="Keep one trail for all services, with enableLogFileValidation: true.",
     )
 
 
@@ -235,7 +238,7 @@ def _roll_back(resource: Resource, found: str) -> Finding:
         resource=resource,
         found=found,
         why="A release that fails has to go back without anybody awake.",
-        mend="Give blue/green a test listener, alarms, autoRollbackConfiguration with DEPLOYMENT_FAILURE and "
+        remedy="Give blue/green a test listener, alarms, autoRollbackConfiguration with DEPLOYMENT_FAILURE and "
         "DEPLOYMENT_STOP_ON_ALARM and, in production, a bake time; give rolling services a circuit breaker that rolls "
         "back.",
     )

@@ -12,8 +12,8 @@ from functools import cached_property, lru_cache
 from typing import Any, Final
 
 import yaml
+from policy_kit.resources import UNKNOWN, Resource, by_kind
 
-from .resources import UNKNOWN, Resource, by_kind
 from .settings import Settings
 
 

@@ -12,12 +12,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
-from .findings import Finding, Verdict
-from .resources import UNKNOWN
+from policy_kit.findings import Finding, Verdict
+from policy_kit.resources import UNKNOWN
 
 if TYPE_CHECKING:
+    from policy_kit.resources import Resource
+
     from .releases import Releases, Revision
-    from .resources import Resource
 
 _SECRET_NAME = re.compile(
     r"(?:^|_)(?:PASSWORD|PASSWD|PWD|PASSPHRASE|SECRET|SECRETS|TOKEN|CREDENTIALS?|API_?KEY|APIKEY|PRIVATE_?KEY|"
@@ -69,7 +70,7 @@ def containers_are_contained(releases: Releases) -> Iterator[Verdict]:
                 resource=revision.resource,
                 found=f"the task definition {revision.family}: {problem}",
                 why="What breaks out of a container gets the host's other tasks, and their roles.",
-                mend="Drop privileged, host modes, host paths, added capabilities; set readonlyRootFilesystem: true.",
+                remedy="Drop privileged, host modes, host paths, added capabilities; set readonlyRootFilesystem: true.",
             )
 
 
@@ -131,7 +132,7 @@ def _plain(resource: Resource, whose: str, name: str) -> Finding:
         resource=resource,
         found=f"{whose} has the secret {name} in its plain environment",
         why="A plain variable is read by everyone who may describe the task, and stays in its history.",
-        mend="Put the value into Secrets Manager or SSM and name it under secrets.",
+        remedy="Put the value into Secrets Manager or SSM and name it under secrets.",
     )
 
 
@@ -146,7 +147,7 @@ def containers_log(releases: Releases) -> Iterator[Verdict]:
                     resource=revision.resource,
                     found=f"the container {container.get('name')} of {revision.family} has no log",
                     why="Nobody can say afterwards what a release did.",
-                    mend="Give it logConfiguration with awslogs and the service's own log group.",
+                    remedy="Give it logConfiguration with awslogs and the service's own log group.",
                 )
 
 
@@ -162,7 +163,7 @@ def images_come_from_declared_repositories(releases: Releases) -> Iterator[Verdi
                     resource=revision.resource,
                     found=f"the container {container.get('name')} of {revision.family} starts from {image}: {problem}",
                     why="An image that somebody else can replace runs with this service's role.",
-                    mend="Take the image from one of the stack's repositories by its own tag or digest; name another "
+                    remedy="Take the image from one of the stack's repositories by its own tag or digest; name another "
                     "registry in the setting registries.",
                 )
 
@@ -224,7 +225,7 @@ def _spot(resource: Resource, what: str) -> Finding:
         resource=resource,
         found=f"{what} of production has no on-demand base",
         why="AWS takes Spot tasks back with two minutes' notice, and there is no fallback to on-demand.",
-        mend="Give the capacity provider FARGATE a base of 1 or more.",
+        remedy="Give the capacity provider FARGATE a base of 1 or more.",
     )
 
 
@@ -244,7 +245,7 @@ def appspecs_carry_the_capacity_strategy(releases: Releases) -> Iterator[Verdict
             resource=resource,
             found=f"its AppSpec {problem}",
             why="Without the strategy a service loses its own at the next release and crowds where CodeDeploy puts it.",
-            mend="Write CapacityProviderStrategy into the AppSpec, the same as the service's.",
+            remedy="Write CapacityProviderStrategy into the AppSpec, the same as the service's.",
         )
 
 
@@ -296,7 +297,7 @@ def _tls(resource: Resource, found: str) -> Finding:
         resource=resource,
         found=found,
         why="Whoever stands between reads and changes what the service says.",
-        mend="Use HTTPS with a policy of TLS 1.2 or 1.3 on every listener, and on port 80 only the redirect to it.",
+        remedy="Use HTTPS with a policy of TLS 1.2 or 1.3 on every listener, and on port 80 only the redirect to it.",
     )
 
 
@@ -309,7 +310,7 @@ def log_groups_expire(releases: Releases) -> Iterator[Verdict]:
                 resource=group,
                 found=f"the log group {group.text('name') or group.name} keeps its logs for ever",
                 why="Logs that nobody decided to keep cost more every month and hold what people said in them.",
-                mend="Set retentionInDays.",
+                remedy="Set retentionInDays.",
             )
 
 
@@ -351,5 +352,5 @@ def _undo(resource: Resource, found: str) -> Finding:
         resource=resource,
         found=found,
         why="A release changes it outside the program; the program would deploy an old release by the way.",
-        mend="Name the property in the resource's ignore_changes.",
+        remedy="Name the property in the resource's ignore_changes.",
     )

@@ -7,18 +7,25 @@ S3.8, S3.14, ECR.1, ECR.2.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from .findings import Finding, Verdict
+from policy_kit.findings import Finding, Unknown, Verdict
+from policy_kit.resources import holds_unknown
 
 if TYPE_CHECKING:
+    from policy_kit.resources import Resource
+
     from .releases import Releases
-    from .resources import Resource
     from .settings import Settings
 
 BLOCKS: Final = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
+BLOCK_REMEDY: Final = f"Set {', '.join(BLOCKS[:-1])} and {BLOCKS[-1]} to true."
+REPOSITORY_REMEDY: Final = (
+    "Set imageTagMutability: IMMUTABLE and imageScanningConfiguration: {scanOnPush: true}; keep build caches in a "
+    "repository of their own."
+)
 
 
 def handoff_is_private_and_versioned(releases: Releases) -> Iterator[Verdict]:
@@ -38,7 +45,7 @@ def _bucket(resource: Resource, found: str) -> Finding:
         resource=resource,
         found=found,
         why="What lies there becomes what runs: nobody else may read or replace it, and every version stays.",
-        mend="Give the bucket BucketVersioning (Enabled), BucketPublicAccessBlock (all four true) and "
+        remedy="Give the bucket BucketVersioning (Enabled), BucketPublicAccessBlock (all four true) and "
         "BucketServerSideEncryptionConfiguration; name a bucket of another stack in the setting externalBuckets.",
     )
 
@@ -73,54 +80,51 @@ def _versioned(bucket: Resource, releases: Releases) -> bool:
     )
 
 
-def repository_problem(props: Mapping[str, Any], settings: Settings) -> str | None:
-    """What is wrong with an ECR repository's inputs, or None."""
-    name = props.get("name")
-    problems = []
-    scanning = props.get("imageScanningConfiguration")
-    scanning = scanning[0] if isinstance(scanning, list) and scanning else scanning
-    if not (isinstance(scanning, Mapping) and scanning.get("scanOnPush") is True):
-        problems.append("its images are not scanned on push")
-    mutability = props.get("imageTagMutability")
-    cache = isinstance(name, str) and any(fnmatchcase(name, p) for p in settings.cache_repositories)
-    if not cache and not _immutable(props):
-        problems.append(f"its tags can be moved ({mutability or 'MUTABLE, the default'})")
-    return " and ".join(problems) or None
+def repositories_are_immutable_and_scanned(repository: Resource, settings: Settings) -> Iterator[Verdict]:
+    """ECR repositories whose images are not scanned, or whose tags can be moved."""
+    scanning = repository.objects("imageScanningConfiguration")
+    if holds_unknown(repository.props.get("imageScanningConfiguration")):
+        yield Unknown(resource=repository, what="its imageScanningConfiguration")
+    elif not any(s.get("scanOnPush") is True for s in scanning[:1]):
+        yield _repository(repository, "its images are not scanned on push")
+    if any(fnmatchcase(repository.text("name"), p) for p in settings.cache_repositories):
+        return
+    if repository.unknown("imageTagMutability"):
+        yield Unknown(resource=repository, what="its imageTagMutability")
+    elif not _immutable(repository):
+        mutability = repository.text("imageTagMutability") or "MUTABLE, the default"
+        yield _repository(repository, f"its tags can be moved ({mutability})")
 
 
-def _immutable(props: Mapping[str, Any]) -> bool:
-    mutability = props.get("imageTagMutability")
+def _repository(repository: Resource, found: str) -> Finding:
+    return Finding(
+        resource=repository,
+        found=found,
+        why="A tag that moves lets somebody change what runs after it was approved.",
+        remedy=REPOSITORY_REMEDY,
+    )
+
+
+def _immutable(repository: Resource) -> bool:
+    mutability = repository.text("imageTagMutability")
     if mutability == "IMMUTABLE":
         return True
     if mutability != "IMMUTABLE_WITH_EXCLUSION":
         return False
-    filters = props.get("imageTagMutabilityExclusionFilters")
-    names = [f.get("filter") for f in filters if isinstance(f, Mapping)] if isinstance(filters, list) else []
+    names = [f.get("filter") for f in repository.objects("imageTagMutabilityExclusionFilters")]
     return bool(names) and all((isinstance(n, str) and n.strip("*") == "cache") or n == "buildcache" for n in names)
 
 
-def repository_mended(props: Mapping[str, Any], settings: Settings) -> dict[str, Any] | None:
-    """The inputs with scanning on and tags immutable where the program said nothing; None where nothing is missing.
-
-    What the program did say stays: a repository that it declares movable is refused, not rewritten.
-    """
-    out = dict(props)
-    name = props.get("name")
-    cache = isinstance(name, str) and any(fnmatchcase(name, p) for p in settings.cache_repositories)
-    if props.get("imageScanningConfiguration") is None:
-        out["imageScanningConfiguration"] = {"scanOnPush": True}
-    if props.get("imageTagMutability") is None and not cache:
-        out["imageTagMutability"] = "IMMUTABLE"
-    return out if out != dict(props) else None
-
-
-def public_access_problem(props: Mapping[str, Any]) -> str | None:
-    """What a bucket's public access block leaves open, or None."""
-    open_ = [key for key in BLOCKS if props.get(key) is not True]
-    return f"it leaves open {', '.join(open_)}" if open_ else None
-
-
-def public_access_mended(props: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The block with what the program left unsaid closed; None where nothing is missing."""
-    missing = [key for key in BLOCKS if props.get(key) is None]
-    return {**props, **dict.fromkeys(missing, True)} if missing else None
+def buckets_block_public_access(block: Resource, _settings: Settings) -> Iterator[Verdict]:
+    """Public access blocks that leave something open."""
+    for key in BLOCKS:
+        if block.unknown(key):
+            yield Unknown(resource=block, what=f"its {key}")
+    open_ = [key for key in BLOCKS if block.props.get(key) is not True and not block.unknown(key)]
+    if open_:
+        yield Finding(
+            resource=block,
+            found=f"it leaves open {', '.join(open_)}",
+            why="One way that stays open is enough.",
+            remedy=BLOCK_REMEDY,
+        )

@@ -1,6 +1,6 @@
 """A stack's resources as plain data: unknown values marked, AWS types by their service's own name.
 
-The pack's other modules read these and nothing of Pulumi.
+A pack's rules read these and nothing of Pulumi: this is the one place that normalises what providers answer.
 """
 
 from __future__ import annotations

@@ -1,18 +1,18 @@
-"""Between the policy SDK and the rules: what Pulumi gives, as plain resources.
+"""Between the policy SDK and the rules: the resources that Pulumi shows, as plain `Resource`s.
 
 The engine shows each resource's inputs before it is made, and all outputs at the end (pulumi/pulumi,
 `pkg/resource/deploy/step_generator.go`). Outputs also hold what AWS wrote by itself, such as a topic's default policy,
 and after a refresh they hold no contents of files (`sdk/go/common/resource/plugin/provider_plugin.go`,
-`ElideAssetContents`). One process sees both, so what the program declares is kept until the stack is judged.
+`ElideAssetContents`). One process sees both, so the declared inputs are kept until the stack is judged.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, partial
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from pulumi_policy import PolicyResource, ReportViolation, ResourceValidationArgs
+from pulumi_policy import PolicyResource, ResourceValidationArgs
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, UnknownValueError
 
 from .resources import Resource, plain
@@ -21,48 +21,32 @@ S = TypeVar("S")
 T = TypeVar("T")
 
 
-class Later(UnknownValueError):  # noqa: N818  what it says is not an error
-    """How a policy says that it cannot judge yet: the SDK reports it as advisory, with this message."""
+class NotYetKnown(UnknownValueError):  # noqa: N818  what it says is not an error
+    """Ends a policy that cannot judge yet: the SDK reports it as advisory, with this message."""
 
     def __init__(self, messages: Sequence[str]) -> None:
         super().__init__(UNKNOWN_STRING_VALUE, [])
         self.message = "; ".join(dict.fromkeys(messages))
 
 
-class Declarations:
-    """The inputs of each resource of the run, by URN, until the next run begins."""
+class DeclaredInputs:
+    """The inputs of each resource that the program declares, by URN, until the next run begins."""
 
     def __init__(self) -> None:
         self._inputs: dict[str, Callable[[], Mapping[str, Any]]] = {}
         self._judged = False
 
-    def keep(self, urn: str, inputs: Callable[[], Mapping[str, Any]]) -> None:
-        """A resource of the program; the first one after a stack was judged begins a new run."""
+    def record(self, args: ResourceValidationArgs) -> None:
+        """Keep a resource's inputs; the first one after a stack was judged begins a new run."""
         if self._judged:
             self._inputs.clear()
             self._judged = False
-        self._inputs[urn] = inputs
+        self._inputs[args.urn] = cache(partial(plain_of, args.props))
 
     def of(self, urn: str) -> Callable[[], Mapping[str, Any]] | None:
-        """How to read what the program declares; None for what it only reads, or where nobody showed it."""
+        """Reads the declared inputs; None for what the program only reads, or where nobody showed it."""
         self._judged = True
         return self._inputs.get(urn)
-
-
-_DECLARED: Final = Declarations()
-
-
-Validate = Callable[[ResourceValidationArgs, ReportViolation], None]
-
-
-def keeping_what_is_declared(validate: Validate) -> Validate:
-    """A resource policy that also keeps the inputs it is shown; one that is not disabled is enough."""
-
-    def keep(args: ResourceValidationArgs, report: ReportViolation) -> None:
-        _DECLARED.keep(args.urn, cache(partial(plain_of, args.props)))
-        validate(args, report)
-
-    return keep
 
 
 def plain_of(properties: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -71,8 +55,13 @@ def plain_of(properties: Mapping[str, Any]) -> Mapping[str, Any]:
     return found
 
 
-def adapted(resources: Iterable[PolicyResource]) -> list[Resource]:
-    """The SDK's resources as the rules read them."""
+def declared_resource(args: ResourceValidationArgs) -> Resource:
+    """One resource as the program declares it, before it is made."""
+    return Resource(type=args.resource_type, name=args.name, urn=args.urn, read_declared=partial(plain_of, args.props))
+
+
+def resources_of(resources: Iterable[PolicyResource], declared: DeclaredInputs) -> list[Resource]:
+    """A stack's resources as the rules read them."""
     given = list(resources)
     out = {
         id(r): Resource(
@@ -80,7 +69,7 @@ def adapted(resources: Iterable[PolicyResource]) -> list[Resource]:
             name=r.name,
             urn=r.urn,
             read=partial(plain_of, r.props),
-            read_declared=_DECLARED.of(r.urn),
+            read_declared=declared.of(r.urn),
             read_provider=partial(plain_of, r.provider.props if r.provider else {}),
             ignored=tuple(r.opts.ignore_changes or ()),
         )
@@ -113,7 +102,7 @@ class _References(Mapping[str, "Sequence[Resource]"]):
 class PerStack(Generic[S, T]):
     """What a pack makes of a stack, made once for all policies that are given the same resources and settings."""
 
-    def __init__(self, make: Callable[[list[Resource], S], T]) -> None:
+    def __init__(self, make: Callable[[Sequence[PolicyResource], S], T]) -> None:
         self._make = make
         self._last: list[tuple[Sequence[PolicyResource], S, T]] = []
 
@@ -124,7 +113,7 @@ class PerStack(Generic[S, T]):
                 return made
         if self._last and not _same(self._last[0][0], resources):
             self._last.clear()
-        made = self._make(adapted(resources), settings)
+        made = self._make(resources, settings)
         self._last.append((resources, settings, made))
         return made
 

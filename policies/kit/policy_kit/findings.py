@@ -11,17 +11,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One violation: which resource, what was found, why it matters, how to mend it."""
+    """One violation: which resource, what was found, why it matters, the remedy."""
 
     resource: Resource
     found: str
     why: str
-    mend: str
+    remedy: str
 
     @property
     def message(self) -> str:
         """The violation in one paragraph."""
-        return f"{self.resource.name}: {self.found}. {self.why} {self.mend}"
+        return f"{self.resource.name}: {self.found}. {self.why} {self.remedy}"
 
 
 @dataclass(frozen=True, kw_only=True)
