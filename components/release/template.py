@@ -18,10 +18,15 @@ from components import settings
 from components.foundation import secrets
 from components.foundation.bucket import PrivateBucket
 from components.naming import ServiceNames
-
-IMAGE_PLACEHOLDER = "<IMAGE>"
-TASK_DEFINITION_PLACEHOLDER = "<TASK_DEFINITION>"
-NETWORK_PLACEHOLDER = "<NETWORK>"
+from contract.files import (
+    APPSPEC,
+    IMAGE_PLACEHOLDER,
+    NETWORK_PLACEHOLDER,
+    RELEASE,
+    TASK_DEFINITION,
+    TASK_DEFINITION_PLACEHOLDER,
+)
+from contract.release import Contract
 
 _LIFECYCLE = ("BeforeInstall", "AfterInstall", "AfterAllowTestTraffic", "BeforeAllowTraffic", "AfterAllowTraffic")
 
@@ -180,23 +185,24 @@ def own_hooks(service: settings.Service) -> dict[str, str]:
     return {event: function for event, function in own.items() if function is not None}
 
 
-def contract(stack: settings.Settings, service: settings.Service) -> dict[str, Any]:
-    """What the release gate holds a hand-off against (`release.json`)."""
+def contract(stack: settings.Settings, service: settings.Service) -> Contract:
+    """What the release gate holds a hand-off against."""
     names = stack.names.service(service.name)
-    return {
-        "version": 1,
-        "environment": stack.environment,
-        "production": stack.production,
-        "account": stack.account,
-        "region": stack.region,
-        "service": service.name,
-        "cluster": stack.names.cluster,
-        "ecsService": names.base,
-        "strategy": service.strategy,
-        "architecture": service.architecture or stack.architecture,
-        "containers": {c.name: {"repository": names.repository(c.name)} for c in service.containers},
-        "scan": {"threshold": stack.scan_threshold, "unsupported": stack.scan_unsupported},
-    }
+    return Contract(
+        environment=stack.environment,
+        production=stack.production,
+        account=stack.account,
+        region=stack.region,
+        service=service.name,
+        cluster=stack.names.cluster,
+        ecs_service=names.base,
+        strategy=service.strategy,
+        appspec=service.strategy == "blue-green",
+        architecture=service.architecture or stack.architecture,
+        containers={c.name: names.repository(c.name) for c in service.containers},
+        scan_threshold=stack.scan_threshold,
+        scan_unsupported=stack.scan_unsupported,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,7 +235,7 @@ class Template(pulumi.ComponentResource):
 def files(stack: settings.Settings, service: settings.Service, hooks: dict[str, str]) -> dict[str, str]:
     """The template's members: `taskdef.json`, `appspec.yaml`, `release.json`."""
     return {
-        "taskdef.json": json.dumps(task_definition(stack, service), indent=2) + "\n",
-        "appspec.yaml": appspec(stack, service, hooks),
-        "release.json": json.dumps(contract(stack, service), indent=2) + "\n",
+        TASK_DEFINITION: json.dumps(task_definition(stack, service), indent=2) + "\n",
+        APPSPEC: appspec(stack, service, hooks),
+        RELEASE: json.dumps(contract(stack, service).dump(), indent=2) + "\n",
     }

@@ -54,6 +54,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from contract.files import APPSPEC, IMAGE_DEFINITIONS, IMAGE_PLACEHOLDER
+from contract.files import TASK_DEFINITION as TASKDEF
 from functions.shared import archives, aws, deadline, errors
 from functions.shared.errors import CONFIGURATION, HANDOFF, MISSING, UNAVAILABLE, Refusal
 from functions.shared.strict_json import loads, shown
@@ -67,8 +69,6 @@ log = logging.getLogger(__name__)
 log.setLevel(logging.INFO)
 
 ARTIFACT: Final = "The Release artifact"
-TASKDEF: Final = "taskdef.json"
-IMAGE_PLACEHOLDER: Final = "<IMAGE>"
 #: Bytes; the gate reads its template under the same caps.
 ARCHIVE_CAP: Final = 3 * 1024 * 1024
 MEMBER_CAP: Final = 1024 * 1024
@@ -321,7 +321,7 @@ def read_task_definition(artifact: bytes, service: Mapping[str, Any]) -> dict[st
         artifact,
         ARTIFACT,
         required={TASKDEF: MEMBER_CAP},
-        optional={"appspec.yaml": MEMBER_CAP, "imagedefinitions.json": MEMBER_CAP},
+        optional={APPSPEC: MEMBER_CAP, IMAGE_DEFINITIONS: MEMBER_CAP},
         kind=CONFIGURATION,
     )
     name = f"{ARTIFACT}'s {TASKDEF}"

@@ -6,6 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from contract.files import HANDOFF_ARCHIVE
+from contract.files import IMAGE_DEFINITIONS as MEMBER
+from contract.partition import DOMAIN
 from functions.shared import archives
 from functions.shared.errors import Refusal
 from functions.shared.strict_json import loads, shown
@@ -13,8 +16,7 @@ from functions.shared.strict_json import loads, shown
 if TYPE_CHECKING:
     from contract.release import Contract
 
-MEMBER: Final = "imagedefinitions.json"
-ARCHIVE: Final = "The hand-off imagedefinitions.json.zip"
+ARCHIVE: Final = f"The hand-off {HANDOFF_ARCHIVE}"
 #: Bytes of the archive as put; two hundred containers fit many times over.
 ARCHIVE_CAP: Final = 256 * 1024
 #: Bytes of the document: what the ECS deploy action takes (CodePipeline user guide, "Image definitions file").
@@ -121,7 +123,7 @@ def _check_registry(host: str, seen: str, allowed: str, contract: Contract) -> N
     if host == contract.registry:
         return
     ecr = _ECR_HOST.fullmatch(host)
-    if ecr is None or ecr["domain"] != contract.domain:
+    if ecr is None or ecr["domain"] != DOMAIN:
         raise Refusal(f"{seen} comes from the registry {shown(host)}; allowed is {allowed}.")
     if ecr["account"] != contract.account:
         raise Refusal(f"{seen} comes from the account {shown(ecr['account'])}; allowed is {allowed}.")

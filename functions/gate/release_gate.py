@@ -44,7 +44,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from contract import release
+from contract import files
 from functions.gate import changes, handoff, images, rendering, rollback, scans
 from functions.shared import aws, deadline, errors
 from functions.shared.errors import CONFIGURATION, HANDOFF, MISSING, UNAVAILABLE, Refusal
@@ -237,20 +237,20 @@ def examine(job: Job, now: float) -> Answer:
         Refusal: the release does not go on.
     """
     store = aws.client("s3", **job.credentials)
-    files = rendering.members(_get(store, job.template, rendering.ARCHIVE_CAP, rendering.ARCHIVE, CONFIGURATION))
-    terms = release.parse(files[rendering.RELEASE])
+    template = rendering.members(_get(store, job.template, rendering.ARCHIVE_CAP, rendering.ARCHIVE, CONFIGURATION))
+    terms = rendering.contract(template[files.RELEASE])
     if job.service != terms.service:
         raise Refusal(
             f"The pipeline's UserParameters name the service {shown(job.service)} and its template is "
             f"{terms.service}'s; bring the stack up again.",
             CONFIGURATION,
         )
-    spec = rendering.app_spec(files.get(rendering.APPSPEC), terms, job.network)
+    spec = rendering.app_spec(template.get(files.APPSPEC), terms, job.network)
     named = handoff.read(_get(store, job.handoff, handoff.ARCHIVE_CAP, handoff.ARCHIVE, HANDOFF), terms)
     registry = images.Registry(aws.client("ecr", terms.region), terms, images.fetch)
     pinned = [registry.pin(image) for image in named]
     task = rendering.task_definition(
-        files[rendering.TASKDEF], {image.container: images.uri(image, terms) for image in pinned}
+        template[files.TASK_DEFINITION], {image.container: images.uri(image, terms) for image in pinned}
     )
     since = now if job.since is None else job.since
     running = _running(aws.client("ecs", terms.region), terms)

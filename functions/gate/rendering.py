@@ -6,7 +6,17 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from contract.release import BLUE_GREEN
+from contract.files import (
+    APPSPEC,
+    IMAGE_DEFINITIONS,
+    IMAGE_PLACEHOLDER,
+    NETWORK_PLACEHOLDER,
+    RELEASE,
+    TASK_DEFINITION,
+    TASK_DEFINITION_PLACEHOLDER,
+    TEMPLATE_ARCHIVE,
+)
+from contract.release import Contract, InvalidReleaseError
 from functions.shared import archives
 from functions.shared.errors import CONFIGURATION, Refusal
 from functions.shared.strict_json import loads, shown
@@ -14,15 +24,7 @@ from functions.shared.strict_json import loads, shown
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from contract.release import Contract
-
-ARCHIVE: Final = "The template template.zip"
-TASKDEF: Final = "taskdef.json"
-APPSPEC: Final = "appspec.yaml"
-RELEASE: Final = "release.json"
-IMAGE_PLACEHOLDER: Final = "<IMAGE>"
-TASK_PLACEHOLDER: Final = "<TASK_DEFINITION>"
-NETWORK_PLACEHOLDER: Final = "<NETWORK>"
+ARCHIVE: Final = f"The template {TEMPLATE_ARCHIVE}"
 #: Bytes of the template archive: what the CodeDeployToECS action takes as an artifact is 3 MB.
 ARCHIVE_CAP: Final = 3 * 1024 * 1024
 _MEMBER_CAP: Final = 1024 * 1024
@@ -33,14 +35,26 @@ _NETWORK_LISTS: Final = {"subnets": ("subnet", 16), "securityGroups": ("sg", 5)}
 
 
 def members(data: bytes) -> dict[str, bytes]:
-    """Return the template's files; appspec.yaml may be missing (a rolling service needs none)."""
+    """Return the template's files; appspec.yaml may be missing, where a release is deployed without one."""
     return archives.read(
         data,
         ARCHIVE,
-        required={TASKDEF: _MEMBER_CAP, RELEASE: _MEMBER_CAP},
+        required={TASK_DEFINITION: _MEMBER_CAP, RELEASE: _MEMBER_CAP},
         optional={APPSPEC: _MEMBER_CAP},
         kind=CONFIGURATION,
     )
+
+
+def contract(data: bytes) -> Contract:
+    """Read the template's release.json.
+
+    Raises:
+        Refusal: of kind ConfigurationError, naming the key, what was found and what is allowed.
+    """
+    try:
+        return Contract.parse(loads(data, f"The template's {RELEASE}", CONFIGURATION))
+    except InvalidReleaseError as error:
+        raise _broken(str(error)) from None
 
 
 def task_definition(template: bytes, images: Mapping[str, str]) -> dict[str, Any]:
@@ -51,7 +65,7 @@ def task_definition(template: bytes, images: Mapping[str, str]) -> dict[str, Any
     Raises:
         Refusal: of kind ConfigurationError when template and contract do not have the same containers.
     """
-    document = loads(template, "The template's taskdef.json", CONFIGURATION)
+    document = loads(template, f"The template's {TASK_DEFINITION}", CONFIGURATION)
     containers = document.get("containerDefinitions") if isinstance(document, dict) else None
     if not isinstance(containers, list) or not all(isinstance(entry, dict) for entry in containers):
         raise _broken("taskdef.json has no list of objects at containerDefinitions")
@@ -72,7 +86,7 @@ def task_definition(template: bytes, images: Mapping[str, str]) -> dict[str, Any
 
 
 def app_spec(template: bytes | None, contract: Contract, network: Any) -> bytes | None:
-    """Put the network where infrastructure's AppSpec says `<NETWORK>`, and nothing else.
+    """Put the network where infrastructure's AppSpec says `<NETWORK>`; None where a release has no AppSpec.
 
     CodePipeline fills in `<TASK_DEFINITION>` itself. CodeDeploy takes a missing CapacityProviderStrategy as a wish to
     have none: the service would lose it. A missing NetworkConfiguration leaves the new tasks in the subnets of the old
@@ -86,17 +100,17 @@ def app_spec(template: bytes | None, contract: Contract, network: Any) -> bytes 
     Raises:
         Refusal: of kind ConfigurationError.
     """
-    if contract.strategy != BLUE_GREEN:
-        return template
+    if not contract.appspec:
+        return None
     if template is None:
-        raise _broken("appspec.yaml is missing and the service deploys blue-green")
+        raise _broken("appspec.yaml is missing, and a release of this service is deployed by it")
     try:
         text = template.decode("utf-8")
     except UnicodeDecodeError:
         raise _broken("appspec.yaml is not UTF-8") from None
     live = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
-    if live.count(TASK_PLACEHOLDER) != 1:
-        raise _broken(f"appspec.yaml has {TASK_PLACEHOLDER} {live.count(TASK_PLACEHOLDER)} times instead of once")
+    if (found := live.count(TASK_DEFINITION_PLACEHOLDER)) != 1:
+        raise _broken(f"appspec.yaml has {TASK_DEFINITION_PLACEHOLDER} {found} times instead of once")
     strategy = _STRATEGY.search(live)
     # In one line of JSON the key stands within the line.
     if strategy is None and '"CapacityProviderStrategy"' not in live:
@@ -133,8 +147,8 @@ def _awsvpc(network: Any) -> dict[str, Any]:
 def artifact(task: Mapping[str, Any], spec: bytes | None, definitions: bytes) -> bytes:
     """The Release artifact: taskdef.json, appspec.yaml, imagedefinitions.json; equal input gives equal bytes."""
     files = {
-        TASKDEF: json.dumps(task, indent=2, ensure_ascii=False).encode() + b"\n",
-        "imagedefinitions.json": definitions,
+        TASK_DEFINITION: json.dumps(task, indent=2, ensure_ascii=False).encode() + b"\n",
+        IMAGE_DEFINITIONS: definitions,
     }
     if spec is not None:
         files[APPSPEC] = spec

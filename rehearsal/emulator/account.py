@@ -25,6 +25,8 @@ from moto.applicationautoscaling.models import applicationautoscaling_backends
 from moto.ecr.models import ecr_backends
 from moto.ecs.models import ecs_backends
 
+from contract import files
+
 from . import registry, requests
 from .declared import Declared, Service
 from .permissions import Call, Permissions
@@ -300,15 +302,15 @@ class Account:
 
     def _earlier_release(self, service: Service) -> str:
         """A revision of the same template with images of an earlier commit."""
-        host = f"{self.declared.account}.dkr.ecr.{self.declared.region}.amazonaws.com"
+        host = service.contract.registry
         commit = hashlib.sha256(f"before {service.base}".encode()).hexdigest()[:40]
-        tag = f"{service.contract['environment']}-{commit}"
+        tag = f"{service.contract.environment}-{commit}"
         uris = {}
-        for container, given in service.contract["containers"].items():
-            digest = registry.push(self.client("ecr"), given["repository"], tag)
-            uris[container] = f"{host}/{given['repository']}@{digest}"
+        for container, repository in service.contract.containers.items():
+            digest = registry.push(self.client("ecr"), repository, tag)
+            uris[container] = f"{host}/{repository}@{digest}"
         with zipfile.ZipFile(io.BytesIO(service.template)) as archive:
-            definition = json.loads(archive.read("taskdef.json"))
+            definition = json.loads(archive.read(files.TASK_DEFINITION))
         for container in definition["containerDefinitions"]:
             container["image"] = uris.get(container["name"], container["image"])
         said = self.client("ecs").register_task_definition(**definition)

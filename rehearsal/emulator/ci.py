@@ -75,7 +75,7 @@ class Ci:
     @property
     def registry(self) -> str:
         """Host of the account's registry."""
-        return f"{self._account.declared.account}.dkr.ecr.{self._account.declared.region}.amazonaws.com"
+        return self._service.contract.registry
 
     def hand_over(self, commit: str, platforms: Sequence[str]) -> None:
         """Build, push and hand over by CI's own script.
@@ -86,9 +86,9 @@ class Ci:
         declared, contract = self._account.declared, self._service.contract
         self._commit = commit
         with tempfile.TemporaryDirectory(prefix="release") as home, self._programs(home) as path:
-            arguments = ["--env", contract["environment"], "--service", self._service.name]
+            arguments = ["--env", contract.environment, "--service", self._service.name]
             arguments += ["--account", declared.account, "--region", declared.region, "--commit", commit]
-            for name in contract["containers"]:
+            for name in contract.containers:
                 context = Path(home, "checkout", name)
                 context.mkdir(parents=True)
                 (context / "Dockerfile").write_text("FROM scratch\n")

@@ -18,6 +18,8 @@ from typing import Any, Final
 import yaml
 from botocore.exceptions import ClientError  # type: ignore[import-untyped]
 
+from contract import files
+
 from .account import Account, Answer
 from .codedeploy import CodeDeploy
 from .declared import Action, NotDeclaredError, Pipeline, Service
@@ -324,7 +326,7 @@ class CodePipeline:
         self._account.played(role, "codedeploy:CreateDeployment", arn)
         self._account.played(role, "codedeploy:GetDeployment", arn)
         deployment = self._codedeploy.create(service)
-        filled = app_spec.replace(b"<TASK_DEFINITION>", revision.encode())
+        filled = app_spec.replace(files.TASK_DEFINITION_PLACEHOLDER.encode(), revision.encode())
         self._codedeploy.run(deployment, yaml.safe_load(filled))
         if deployment.status != "Succeeded":
             raise _FailedError(f"Deployment {deployment.id} {deployment.status.lower()}: {deployment.error['message']}")

@@ -12,6 +12,9 @@ from typing import Any
 
 from pulumi_rehearsal import Archive, Asset, Rehearsal, Resource, Secret
 
+from contract import files
+from contract.release import Contract
+
 CI, FUNCTION = "ci", "function"
 
 
@@ -117,7 +120,7 @@ class Service:
     """One service: what CI is told, its pipeline, what ECS and CodeDeploy are told of it."""
 
     name: str
-    contract: Mapping[str, Any]
+    contract: Contract
     """`release.json` of its template."""
     template: bytes
     template_at: tuple[str, str]
@@ -136,17 +139,17 @@ class Service:
     @property
     def blue_green(self) -> bool:
         """Whether CodeDeploy deploys it."""
-        return bool(self.contract["strategy"] == "blue-green")
+        return self.contract.strategy == "blue-green"
 
     @property
     def base(self) -> str:
         """Name of its ECS service."""
-        return str(self.contract["ecsService"])
+        return self.contract.ecs_service
 
     @property
     def cluster(self) -> str:
         """Name of its cluster."""
-        return str(self.contract["cluster"])
+        return self.contract.cluster
 
 
 class Declared:
@@ -275,21 +278,21 @@ class Declared:
             if not given["key"].endswith("/template.zip"):
                 continue
             archive = given["source"]
-            contract = json.loads(text_of(archive, "release.json"))
-            out[contract["service"]] = self._service(contract, zipped(archive), (given["bucket"], given["key"]))
+            contract = Contract.parse(json.loads(text_of(archive, files.RELEASE)))
+            out[contract.service] = self._service(contract, zipped(archive), (given["bucket"], given["key"]))
         return out
 
-    def _service(self, contract: Mapping[str, Any], template: bytes, template_at: tuple[str, str]) -> Service:
-        name, base = contract["service"], contract["ecsService"]
+    def _service(self, contract: Contract, template: bytes, template_at: tuple[str, str]) -> Service:
+        name, base = contract.service, contract.ecs_service
         pipeline, handoff_at = self._pipeline_of(template_at)
         ecs = _only(self.inputs("aws:ecs/service:Service"), "name", base, f"service {name}")
         family = ecs["taskDefinition"].rpartition("/")[2].partition(":")[0]  # its revision may be an earlier one
         first = _only(self.inputs("aws:ecs/taskDefinition:TaskDefinition"), "family", family, f"service {name}")
-        resource_id = f"service/{contract['cluster']}/{base}"
+        resource_id = f"service/{contract.cluster}/{base}"
         scaling = _only(self.inputs("aws:appautoscaling/target:Target"), "resourceId", resource_id, f"service {name}")
         groups = self.inputs("aws:codedeploy/deploymentGroup:DeploymentGroup")
         group = [g for g in groups if g["ecsService"]["serviceName"] == base]
-        if contract["strategy"] == "blue-green" and not group:
+        if contract.strategy == "blue-green" and not group:
             raise NotDeclaredError(f"Service {name} deploys blue/green and has no deployment group.")
         return Service(
             name=name,

@@ -5,24 +5,26 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
+
+from contract import files
+from contract.release import Contract
 
 
-def named_images(data: bytes, registry: str, contract: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def named_images(data: bytes, contract: Contract) -> Iterator[tuple[str, str]]:
     """Repository and tag of each image of the service's own repositories.
 
     Whatever else the archive holds is for the gate to judge: nothing is said of it here.
     """
-    own = {container["repository"] for container in contract["containers"].values()}
+    own = set(contract.containers.values())
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            entries = json.loads(archive.read("imagedefinitions.json"))
+            entries = json.loads(archive.read(files.IMAGE_DEFINITIONS))
         uris = [entry["imageUri"] for entry in entries]
     except (zipfile.BadZipFile, KeyError, TypeError, ValueError, NotImplementedError, RuntimeError):
         return
     for uri in uris:
         host, _, rest = str(uri).partition("/")
         repository, _, tag = rest.partition("@")[0].rpartition(":")
-        if host == registry and repository in own and tag:
+        if host == contract.registry and repository in own and tag:
             yield repository, tag

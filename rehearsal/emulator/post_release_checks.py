@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from contract import files
+
 from .ecs import short
 from .steps import ALARM, BAD_IMAGE, FAILED_SMOKE_TEST, LATE_JOB, LOST_EVENT, REJECTED_APPROVAL, STOP
 
@@ -138,7 +140,7 @@ def _released(stage: Stage, execution: Execution, now: str) -> tuple[bool, str]:
     bucket, key = execution.artifacts["Release"]
     data = stage.account.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        pinned = {entry["name"]: entry["imageUri"] for entry in json.loads(archive.read("imagedefinitions.json"))}
+        pinned = {entry["name"]: entry["imageUri"] for entry in json.loads(archive.read(files.IMAGE_DEFINITIONS))}
     running = stage.account.task_definition(now)["containerDefinitions"]
     runs = {container["name"]: container["image"] for container in running}
     words = ", ".join(f"{name}@{image.partition('@')[2][:14]}…" for name, image in runs.items())

@@ -348,11 +348,11 @@ class Stage:
     def _hand_over(self, service: Service, handoff: bytes | None, *, of: str = "") -> Ci:
         ci = Ci(self.account, service, self.timeline, last=self.step is not None)
         platforms: tuple[str, ...] = PLATFORMS
-        if self.step == BAD_IMAGE and service.contract["scan"]["threshold"] == "NONE":
+        if self.step == BAD_IMAGE and service.contract.scan_threshold == "NONE":
             # Findings refuse nothing here, so the image is of another machine.
-            platforms = tuple(p for p in PLATFORMS if p != PLATFORM_OF[service.contract["architecture"]])
+            platforms = tuple(p for p in PLATFORMS if p != PLATFORM_OF[service.contract.architecture])
         if handoff is not None:
-            for repository, tag in named_images(handoff, ci.registry, service.contract):
+            for repository, tag in named_images(handoff, service.contract):
                 push(self.account.client("ecr"), repository, tag, platforms)
             ci.put_file(handoff)
             return ci

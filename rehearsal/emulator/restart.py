@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from contract import files
+
 from .declared import Declared, Service
 from .ecs import asked_to_start
 from .permissions import Call, Permissions
@@ -49,11 +51,11 @@ def released(run: Rehearsal, name: str) -> Revision:
     declared = Declared(run)
     service = declared.services[name]
     with zipfile.ZipFile(io.BytesIO(service.template)) as archive:
-        definition = json.loads(archive.read("taskdef.json"))
-        appspec = yaml.safe_load(archive.read("appspec.yaml"))
-    host = f"{declared.account}.dkr.ecr.{declared.region}.amazonaws.com"
+        definition = json.loads(archive.read(files.TASK_DEFINITION))
+        appspec = yaml.safe_load(archive.read(files.APPSPEC))
+    host = service.contract.registry
     for container in definition["containerDefinitions"]:
-        repository = service.contract["containers"][container["name"]]["repository"]
+        repository = service.contract.containers[container["name"]]
         container["image"] = f"{host}/{repository}@sha256:{'0' * 64}"
     repositories = run.all("aws:ecr/repository:Repository")
     return Revision(

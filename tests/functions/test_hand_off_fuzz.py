@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from contract import release
+from contract.release import Contract
 from functions.gate import handoff, images, manifests, rendering
 from functions.shared import archives
 from functions.shared.errors import Refusal
@@ -18,7 +18,7 @@ from functions.shared.strict_json import loads
 from tests.functions.hostile import lone, member, raw_zip
 from tests.functions.world import COMMIT, REGISTRY, RELEASE, both, uri, zipped
 
-TERMS = release.parse(json.dumps(RELEASE).encode())
+TERMS = Contract.parse(RELEASE)
 REPOSITORIES = {f"{REGISTRY}/{name}" for name in TERMS.containers.values()}
 GOOD = zipped({"imagedefinitions.json": both()})
 QUICK = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
@@ -190,7 +190,7 @@ def test_any_manifest_is_read(manifest):
 def test_any_contract_is_read_or_refused(changed):
     data = json.dumps({**RELEASE, **changed}).encode()
 
-    outcome(lambda: release.parse(data))
+    outcome(lambda: rendering.contract(data))
 
 
 @QUICK

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from contract import release
-from functions.gate import changes, handoff, images, release_gate, rendering, rollback, scans
+from contract.release import Contract
+from functions.gate import changes, images, release_gate, rendering, rollback, scans
 from functions.shared.errors import Refusal
 from tests.functions import world as w
 from tests.functions.world import (
@@ -95,14 +95,6 @@ def test_a_tag_with_the_digest_it_stands_for_is_accepted(world):
     assert operation == "PutJobSuccessResult"
 
 
-def test_the_registry_of_china_has_its_own_domain():
-    terms = release.parse(json.dumps({**RELEASE, "region": "cn-north-1"}).encode())
-
-    assert terms.registry == "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn"
-    with pytest.raises(Refusal, match="comes from the registry"):
-        handoff.check(both(), terms)
-
-
 def test_containers_of_two_commits_are_both_named(world):
     world.push_good()
     world.push_good("f" * 40)
@@ -114,7 +106,7 @@ def test_containers_of_two_commits_are_both_named(world):
 
 def test_a_rolling_service_needs_no_appspec(world):
     world.push_good()
-    world.put("Template", template({**RELEASE, "strategy": "rolling"}, appspec=None))
+    world.put("Template", template({**RELEASE, "strategy": "rolling", "appspec": False}, appspec=None))
 
     world.gate(both())
 
@@ -776,7 +768,7 @@ class TestChanges:
         assert changes.live_task_definition(service) == live
 
     def test_a_rolling_service_is_compared_by_its_own_task_definition(self, world):
-        world.put("Template", template({**RELEASE, "strategy": "rolling"}, appspec=None))
+        world.put("Template", template({**RELEASE, "strategy": "rolling", "appspec": False}, appspec=None))
         world.push_good()
         before = world.push_good("0" * 40)
         world.run(before, controller="ECS")
@@ -847,7 +839,10 @@ class TestTemplate:
             ({"service": ""}, "at service"),
             ({"cluster": None}, "nothing at cluster"),
             ({"ecsService": 7}, "7 at ecsService"),
-            ({"strategy": "canary"}, '"canary" at strategy; allowed is blue-green or rolling'),
+            ({"strategy": "Blue/Green"}, '"Blue/Green" at strategy'),
+            ({"strategy": None}, "nothing at strategy"),
+            ({"appspec": None}, "nothing at appspec; allowed is true or false"),
+            ({"appspec": "yes"}, '"yes" at appspec'),
             ({"architecture": "arm64"}, '"arm64" at architecture; allowed is ARM64 or X86_64'),
             ({"containers": {}}, "at containers"),
             ({"containers": {"app": {}}}, "nothing at containers.app.repository"),
@@ -859,18 +854,18 @@ class TestTemplate:
     )
     def test_a_wrong_contract_is_named_by_its_key(self, changed, says):
         with pytest.raises(Refusal, match=r"^The template's release\.json has ") as refused:
-            release.parse(json.dumps({**RELEASE, **changed}).encode())
+            rendering.contract(json.dumps({**RELEASE, **changed}).encode())
 
         assert says in str(refused.value)
         assert refused.value.kind == "ConfigurationError"
 
     def test_a_wrong_contract_fails_the_job_as_a_fault_of_configuration(self, world):
-        world.put("Template", template({**RELEASE, "strategy": "canary"}))
+        world.put("Template", template({**RELEASE, "strategy": 7}))
 
         _, body = world.gate(both())
 
         assert body["failureDetails"]["type"] == "ConfigurationError"
-        assert '"canary" at strategy' in body["failureDetails"]["message"]
+        assert "7 at strategy" in body["failureDetails"]["message"]
 
     @pytest.mark.parametrize(
         ("appspec", "says"),
@@ -906,7 +901,7 @@ class TestTemplate:
     def test_the_network_of_an_appspec_in_one_line_is_an_object(self, quote):
         line = f'{{"T": "<TASK_DEFINITION>", "CapacityProviderStrategy": [1], "NetworkConfiguration": {quote}<NETWORK>'
 
-        spec = rendering.app_spec(f"{line}{quote}}}".encode(), release.parse(json.dumps(RELEASE).encode()), NETWORK)
+        spec = rendering.app_spec(f"{line}{quote}}}".encode(), Contract.parse(RELEASE), NETWORK)
 
         assert yaml.safe_load(spec)["NetworkConfiguration"]["AwsvpcConfiguration"]["Subnets"] == NETWORK["subnets"]
 
@@ -935,7 +930,7 @@ class TestTemplate:
 
     def test_a_rolling_service_needs_no_network(self, world):
         world.push_good()
-        world.put("Template", template({**RELEASE, "strategy": "rolling"}, appspec=None))
+        world.put("Template", template({**RELEASE, "strategy": "rolling", "appspec": False}, appspec=None))
 
         operation, _ = world.gate(both(), network=None)
 

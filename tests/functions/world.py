@@ -34,6 +34,7 @@ RELEASE = {
     "cluster": "prod",
     "ecsService": "prod-api",
     "strategy": "blue-green",
+    "appspec": True,
     "architecture": "ARM64",
     "containers": {"nginx": {"repository": "prod/api/nginx"}, "app": {"repository": "prod/api/app"}},
     "scan": {"threshold": "HIGH", "unsupported": "refuse"},
