@@ -60,9 +60,10 @@ test-edited: setup ## run every test in a copy whose stack files somebody has ma
 check: setup ## format, lint, strict types, tests, snapshots, side by side
 	@$(MAKE) --no-print-directory -j2 --output-sync=target lint test
 
-lint: setup ## format, lint and strict types
+lint: setup ## format, lint, directions of imports and strict types
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
+	@found=$$($(BIN)/lint-imports --no-cache --no-logo) || { echo "$$found"; exit 1; }
 	@$(BIN)/mypy --no-error-summary
 
 format: setup ## format the code and mend what the linter can

@@ -14,7 +14,7 @@ import sys
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
-from importlib import metadata
+from importlib import metadata  # noqa: TID251  what a package says of itself; nothing is imported
 from pathlib import Path
 from typing import Any, Final
 

@@ -313,36 +313,6 @@ def test_a_component_s_type_is_its_class(stack):
     assert {c.type.removeprefix(COMPONENT) for c in components(rehearsed(stack))} <= classes
 
 
-@pytest.mark.parametrize(
-    ("folder", "foreign"),
-    [
-        ("authorization", {"components", "functions", "policies", "rehearsal", "tests", "pulumi", "policy_sentry"}),
-        ("components", {"functions", "policies", "rehearsal", "tests", "ci"}),
-        ("functions", {"components", "policies", "rehearsal", "tests", "pulumi", "pulumi_aws"}),
-        ("policies", {"components", "functions", "rehearsal", "tests", "pulumi_aws"}),
-        ("rehearsal", {"components", "functions", "policies", "tests"}),
-    ],
-)
-def test_dependencies_point_one_way(folder, foreign):
-    files = sorted((ROOT / folder).rglob("*.py"))
-
-    imported = {
-        (str(path.relative_to(ROOT)), name.split(".", maxsplit=1)[0])
-        for path in files
-        for node in ast.walk(ast.parse(path.read_text()))
-        for name in (
-            [a.name for a in node.names]
-            if isinstance(node, ast.Import)
-            else [node.module or ""]
-            if isinstance(node, ast.ImportFrom) and not node.level
-            else []
-        )
-    }
-
-    assert files
-    assert {(path, name) for path, name in imported if name in foreign} == set()
-
-
 # ---------------------------------------------------------------- known at preview
 
 UNKNOWN_AT_PREVIEW: dict[tuple[str, str], str] = {}

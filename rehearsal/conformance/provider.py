@@ -6,7 +6,6 @@ Every answer is made by what answers in a rehearsal: `providers` (Check, Create,
 
 from __future__ import annotations
 
-import importlib
 import keyword
 import re
 import threading
@@ -21,6 +20,8 @@ from pulumi_rehearsal.leaf_imports import leaf_imports
 from pulumi_rehearsal.model import Options, Resource
 from pulumi_rehearsal.providers import Providers
 from pulumi_rehearsal.registration import PROVIDER_PREFIX, Registration
+
+from contract import loading
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -271,7 +272,7 @@ def import_class(token: str) -> None:
     folder += "_" if keyword.iskeyword(folder) else ""
     try:
         with leaf_imports():
-            importlib.import_module(f"pulumi_{package}.{folder}.{file}")
+            loading.module(f"pulumi_{package}.{folder}.{file}")
     except ImportError:
         return  # the model then knows nothing of the type, as in a rehearsal
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import io
 import logging
 import os
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import boto3  # type: ignore[import-untyped]
+
+from contract import loading
 
 from .account import Account
 from .declared import Function, NotDeclaredError
@@ -120,7 +121,7 @@ def _handler(function: Function) -> Any:
         raise NotDeclaredError(
             f"The function {function.name} has the handler {function.handler}, which is not this project's."
         )
-    return getattr(importlib.import_module(module), name)
+    return getattr(loading.module(module), name)
 
 
 @contextmanager
