@@ -3,7 +3,7 @@
 import pulumi
 import pulumi_aws as aws
 
-from components import outputs, settings
+from components import outputs, settings, strategies
 from components.foundation.bucket import PrivateBucket, PrivateBucketArgs
 from components.foundation.cluster import Cluster, ClusterArgs
 from components.foundation.network import Network, NetworkArgs
@@ -15,22 +15,19 @@ from components.handoff.registry import Registry, RegistryArgs
 from components.handoff.trigger import Trail, TrailArgs, Trigger, TriggerArgs
 from components.needs import Needs, NeedsArgs
 from components.notices.notifier import Chatbot, ChatbotArgs, Notifier, NotifierArgs
-from components.release import template
 from components.release.pipeline import Pipeline, PipelineArgs
 from components.release.release_gate import ReleaseGate, ReleaseGateArgs
-from components.release.template import Template, TemplateArgs
-from components.strategies.codedeploy import Deployment, DeploymentArgs
-from components.strategies.rolling import Rolling, RollingArgs
+from components.release.template import Template, TemplateArgs, files
 from components.strategies.scaling_guard import ScalingGuard, ScalingGuardArgs
-from components.strategies.smoke_test import SmokeTest, SmokeTestArgs
 from components.workload.alarms import Alarms, AlarmsArgs
 from components.workload.dashboard import Dashboard, DashboardArgs
 from components.workload.load_balancer import LoadBalancer, LoadBalancerArgs
 from components.workload.service import Service, ServiceArgs
 
-stack = settings.of_stack()
+stack = settings.of_stack(strategies.ALL)
+services = settings.resolved(stack)
 names = stack.names
-needs = Needs("needs", NeedsArgs(stack=stack))
+needs = Needs("needs", NeedsArgs(stack=stack, strategies=strategies.ALL))
 provider = aws.Provider(
     "aws",
     region=needs.first(stack.region),
@@ -55,10 +52,10 @@ if stack.trigger == "cloudtrail" and stack.trail == "create":
     Trail("trail", TrailArgs(names=names), here)
 oidc = OidcProviders("oidc", OidcProvidersArgs(names=names, ci=stack.ci), here)
 topics = Topics("topics", TopicsArgs.of(stack), here)
-guarded = tuple(s.name for s in stack.services if s.strategy == "blue-green")
+guarded = tuple(s.name for s in services if strategies.of(s).guarded)
 told = stack.notifications
 rules = [
-    *(names.service(s.name).rule for s in stack.services),
+    *(names.service(s.name).rule for s in services),
     *(names.guard_rule(tells) for tells in ("deployments", "sweep") if guarded),
     *(names.notifier_rule(tells) for tells in ("pipelines", "deployments") if told.slack or told.chatwork),
 ]
@@ -67,8 +64,8 @@ network = Network("network", NetworkArgs(names=names, settings=stack.network), h
 cluster = Cluster("cluster", ClusterArgs(names=names), here)
 
 pipelines: dict[str, Pipeline] = {}
-for service in stack.services:
-    name, own = service.name, names.service(service.name)
+for service in services:
+    name, own, strategy = service.name, names.service(service.name), strategies.of(service)
 
     # CI pushes images and puts the hand-off; that is all it can do.
     Registry(name, RegistryArgs(names=own, containers=(*service.container_names, *service.retiring.containers)), here)
@@ -77,50 +74,43 @@ for service in stack.services:
     # What runs, and what stands in front of it.
     balancer, alarms = None, None
     if service.load_balancer is not None:
-        balancer = LoadBalancer(name, LoadBalancerArgs(names=own, network=network, stack=stack, service=service), here)
+        front = LoadBalancerArgs(names=own, network=network, stack=stack, service=service, strategy=strategy)
+        balancer = LoadBalancer(name, front, here)
         limits = AlarmsArgs(names=own, limits=stack.alarms, balancer=balancer, topic=topics.alarms.arn)
         alarms = Alarms(name, limits, here)
-    running = Service(
-        name,
-        ServiceArgs(
-            stack=stack, service=service, cluster=cluster.ready_name, network=network, balancer=balancer, alarms=alarms
-        ),
-        here,
+    runs = ServiceArgs(
+        stack=stack,
+        service=service,
+        strategy=strategy,
+        cluster=cluster.ready_name,
+        network=network,
+        balancer=balancer,
+        alarms=alarms,
     )
+    running = Service(name, runs, here)
     Dashboard(name, DashboardArgs(names=own, balancer=balancer), here)
 
     # The release: its template, the gate that verifies it, the way it is deployed, the pipeline through all of them.
-    deploy: Deployment | Rolling
-    hooks = template.own_hooks(service)
-    if service.strategy == "blue-green" and balancer is not None and alarms is not None:
-        SmokeTest(
-            name, SmokeTestArgs(stack=stack, service=service, network=network, balancer=balancer, watch=watch), here
-        )
-        hooks |= {"AfterAllowTestTraffic": own.function_arn("smoke")}
-        shift = DeploymentArgs(
-            names=own,
-            stack=stack,
-            service=running.service,
-            balancer=balancer,
-            alarms=alarms,
-            hooks=hooks,
-            retiring_hooks=service.retiring.hooks,
-        )
-        deploy = Deployment(name, shift, here)
-    else:
-        deploy = Rolling(name, RollingArgs(stack=stack, service=service, watch=watch), here)
-    Template(name, TemplateArgs(names=own, bucket=templates, files=template.files(stack, service, hooks)), here)
-    gate = ReleaseGate(name, ReleaseGateArgs(stack=stack, service=service, watch=watch), here)
-    ready = [*handoff.ready, *artifacts.ready, gate, deploy]
-    way = PipelineArgs(
-        stack=stack,
-        service=service,
+    parts = strategies.Parts(
+        stack=stack, service=service, running=running, network=network, balancer=balancer, alarms=alarms, watch=watch
+    )
+    deploys = strategy.declare(name, parts, here)
+    Template(name, TemplateArgs(names=own, bucket=templates, files=files(stack, service, strategy)), here)
+    days = service.log_retention_days
+    verifies = ReleaseGateArgs(names=own, containers=service.container_names, log_retention_days=days, watch=watch)
+    gate = ReleaseGate(name, verifies, here)
+    flow = PipelineArgs(
+        names=own,
+        execution_mode=stack.execution_mode,
+        strategy=strategy,
+        deploy=strategy.action_statements(stack, service),
         subnets=network.private_subnet_ids,
         security_group=running.security_group.id,
-        approvals=topics.approvals,
-        ready=ready,
+        approvals=topics.approvals.arn if topics.approvals is not None else None,
+        approval_timeout_minutes=stack.approval_timeout_minutes,
+        ready=[*handoff.ready, *artifacts.ready, gate, *deploys],
     )
-    pipelines[name] = Pipeline(name, way, here)
+    pipelines[name] = Pipeline(name, flow, here)
     Trigger(name, TriggerArgs(names=own, trigger=stack.trigger, pipeline=pipelines[name].pipeline, watch=watch), here)
 
     pulumi.export(

@@ -11,7 +11,7 @@ to deletion: it would keep `pulumi destroy` from running without the program.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,9 +19,10 @@ import pulumi
 
 from components import settings
 from components.refusals import NeededError, other_vpc, refusals, warnings
+from components.strategy import Strategy
 
 
-def of_stack(stack: settings.Settings) -> dict[str, Any]:
+def of_stack(stack: settings.Settings, strategies: Mapping[str, Strategy]) -> dict[str, Any]:
     """What the stack's revisions need, as plain data that the state keeps."""
     shared = stack.load_balancer
     return {
@@ -31,16 +32,18 @@ def of_stack(stack: settings.Settings) -> dict[str, Any]:
         "allowedCidrs": sorted(shared.allowed_cidrs),
         "standInImage": stack.stand_in_image,
         "network": stack.network.model_dump(by_alias=True, exclude_none=True, mode="json"),
-        "services": {service.name: of_service(stack, service) for service in stack.services},
+        "services": {s.name: of_service(s, strategies[s.strategy]) for s in settings.resolved(stack)},
     }
 
 
-def of_service(stack: settings.Settings, service: settings.Service) -> dict[str, Any]:
+def of_service(service: settings.ResolvedService, strategy: Strategy) -> dict[str, Any]:
     """What one service's revisions need: `used` by the next, `retiring` beside it, and how traffic reaches them."""
     balancer, retiring = service.load_balancer, service.retiring
     hooks = (service.hooks.before_install, service.hooks.after_allow_traffic)
     out: dict[str, Any] = {
         "strategy": service.strategy,
+        "controller": strategy.service_options.controller,
+        "targetGroups": list(strategy.target_groups),
         "used": {
             "secrets": _stores(s for c in service.containers for s in c.secrets.values()),
             "containers": sorted(service.container_names),
@@ -57,7 +60,7 @@ def of_service(stack: settings.Settings, service: settings.Service) -> dict[str,
         },
         "listens": sorted(f"{c.name}:{p}" for c in service.containers for p in c.ports),
         "max": str(service.max),
-        "capacity": [c.model_dump(by_alias=True) for c in service.capacity or stack.capacity],
+        "capacity": [c.model_dump(by_alias=True) for c in service.capacity],
     }
     if balancer is not None:
         check = balancer.health_check
@@ -87,6 +90,7 @@ class NeedsArgs:
     """`Needs`' arguments."""
 
     stack: settings.Settings
+    strategies: Mapping[str, Strategy]
 
 
 class Needs(pulumi.ComponentResource):
@@ -96,7 +100,7 @@ class Needs(pulumi.ComponentResource):
         hook = pulumi.ResourceHook("what runs", _hold, pulumi.ResourceHookOptions(on_dry_run=True))
         held = pulumi.ResourceOptions(hooks=pulumi.ResourceHookBinding(before_update=[hook]))
         opts = pulumi.ResourceOptions.merge(opts, held)
-        needs = of_stack(args.stack)
+        needs = of_stack(args.stack, args.strategies)
         super().__init__("ecs-release:index:Needs", name, needs, opts)
         self.register_outputs({"services": needs["services"]})  # a policy of a whole stack sees outputs alone
 

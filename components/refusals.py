@@ -122,13 +122,13 @@ def _service(name: str, old_stack: Plain, new_stack: Plain) -> Iterator[str]:
                 f"without it {loss} ({GUIDE})."
             )
     target = new.get("balancer", {}).get("target")
-    if new["strategy"] == "rolling" and target and target not in old.get("listens", ()):
+    if new["controller"] == "ECS" and target and target not in old.get("listens", ()):
         listens = ", ".join(old.get("listens", ())) or "nothing"
         yield (
             f"{NAMESPACE}:{key}.loadBalancer: found {target}; allowed: where the running revision listens ({listens}), "
-            f"since Amazon ECS moves a rolling service at once; release the container with that port first ({GUIDE})."
+            f"since Amazon ECS moves the service at once; release the container with that port first ({GUIDE})."
         )
-    if new["strategy"] == "blue-green" and new_stack["certificate"] and not old_stack["certificate"]:
+    if len(new["targetGroups"]) > 1 and new_stack["certificate"] and not old_stack["certificate"]:
         if new["balancer"]["traffic"]:
             return
         yield (
@@ -200,14 +200,13 @@ def _at_once(name: str, old_stack: Plain, new_stack: Plain) -> Iterator[str]:
                 f"that needs it runs, waits for approval or will be gone back to: without it {loss} ({GUIDE})."
             )
     before, after = old.get("balancer"), new.get("balancer")
-    rolling = new["strategy"] == "rolling"
     if before and after and before["healthCheck"] != after["healthCheck"]:
         yield (
             f"{key}.loadBalancer.healthCheck: running tasks are held to {after['healthCheck']} in place of "
             f"{before['healthCheck']} at this update, and replaced where they do not answer so."
         )
     moved = (before or {}).get("target") != (after or {}).get("target")
-    if rolling and (moved or old["capacity"] != new["capacity"]):
+    if new["controller"] == "ECS" and (moved or old["capacity"] != new["capacity"]):
         yield f"{key}: Amazon ECS replaces its tasks one after another at this update."
     if int(new["max"]) < int(old["max"]):
         yield f"{key}.max: of more than {new['max']} tasks auto scaling stops the rest after this update."

@@ -62,16 +62,21 @@ def test_dev_runs_on_spot_alone_and_prod_keeps_a_base_on_demand(service):
 
 
 @pytest.mark.parametrize("stack", STACKS)
-@pytest.mark.parametrize("service", ["api", "worker"])
-def test_a_release_keeps_the_service_on_its_capacity_and_architecture(stack, service):
+def test_a_blue_green_release_keeps_the_service_on_its_capacity(stack):
     run = rehearsed(stack)
-    deployed = yaml.safe_load(template(run, service)["appspec.yaml"])["Resources"][0]["TargetService"]["Properties"]
-    strategy = named(run, SERVICE, f"{stack}-{service}").inputs["capacityProviderStrategies"]
+    deployed = yaml.safe_load(template(run, "api")["appspec.yaml"])["Resources"][0]["TargetService"]["Properties"]
+    strategy = named(run, SERVICE, f"{stack}-api").inputs["capacityProviderStrategies"]
 
     assert [(c["CapacityProvider"], c["Base"], c["Weight"]) for c in deployed["CapacityProviderStrategy"]] == [
         (c["capacityProvider"], c["base"], c["weight"]) for c in strategy
     ]
-    task = json.loads(template(run, service)["taskdef.json"])
+
+
+@pytest.mark.parametrize("stack", STACKS)
+@pytest.mark.parametrize("service", ["api", "worker"])
+def test_a_release_keeps_the_architecture(stack, service):
+    task = json.loads(template(rehearsed(stack), service)["taskdef.json"])
+
     assert task["runtimePlatform"]["cpuArchitecture"] == "ARM64"
 
 

@@ -6,19 +6,27 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components import iam, settings
+from components import iam
 from components.foundation.function import Function, FunctionArgs
 from components.foundation.watch import Watch
 from components.naming import ServiceNames
-from components.release.template import log_retention_of
+from components.release import grants
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReleaseGateArgs:
-    """`ReleaseGate`'s arguments."""
+    """`ReleaseGate`'s arguments.
 
-    stack: settings.Settings
-    service: settings.Service
+    Args:
+        names: the service's names.
+        containers: names of its containers, whose images the gate reads.
+        log_retention_days: days that its logs are kept.
+        watch: keeps what it fails at and tells people.
+    """
+
+    names: ServiceNames
+    containers: tuple[str, ...]
+    log_retention_days: int
     watch: Watch
 
 
@@ -27,7 +35,7 @@ class ReleaseGate(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ReleaseGateArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("ecs-release:index:ReleaseGate", name, None, opts)
-        names = args.stack.names.service(args.service.name)
+        names = args.names
         self.function = Function(
             f"{name}-gate",
             FunctionArgs(
@@ -35,26 +43,15 @@ class ReleaseGate(pulumi.ComponentResource):
                 function=names.function("gate"),
                 handler="functions.gate.release_gate.handler",
                 description=f"Release gate of {names.base}",
-                statements=gate_statements(names, args.service.container_names),
+                statements=gate_statements(names, args.containers),
                 timeout_seconds=120,
-                log_retention_days=log_retention_of(args.stack, args.service),
+                log_retention_days=args.log_retention_days,
                 watch=args.watch,
                 service=names.service,
             ),
             pulumi.ResourceOptions(parent=self),
         ).function
         self.register_outputs({"functionArn": self.function.arn})
-
-
-def answer_the_pipeline() -> iam.Statement:
-    """The answer to a CodePipeline job, which every Lambda action owes."""
-    return iam.Statement(
-        sid="AnswerThePipeline",
-        actions=("codepipeline:PutJobSuccessResult", "codepipeline:PutJobFailureResult"),
-        resources=(
-            iam.AllResources(reason="a job's results know no resource (Service Authorization Reference, CodePipeline)"),
-        ),
-    )
 
 
 def gate_statements(names: ServiceNames, containers: tuple[str, ...]) -> tuple[iam.Statement, ...]:
@@ -90,5 +87,5 @@ def gate_statements(names: ServiceNames, containers: tuple[str, ...]) -> tuple[i
                 iam.AllResources(reason="DescribeTaskDefinition knows no resource (Service Authorization Reference)"),
             ),
         ),
-        answer_the_pipeline(),
+        grants.answer_the_pipeline(),
     )

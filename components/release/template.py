@@ -1,4 +1,4 @@
-"""What infrastructure owns of a release: task definition, AppSpec and the gate's contract, rendered from settings.
+"""What infrastructure owns of a release: task definition, the strategy's own files, the gate's contract.
 
 The same rendering makes the first task definition of a service, so that the two cannot drift. CI names images and
 nothing else: a task definition carries roles and commands, and whoever writes it has those roles.
@@ -12,23 +12,14 @@ from typing import Any
 
 import pulumi
 import pulumi_aws as aws
-import yaml
 
 from components import settings
 from components.foundation import secrets
 from components.foundation.bucket import PrivateBucket
 from components.naming import ServiceNames
-from contract.files import (
-    APPSPEC,
-    IMAGE_PLACEHOLDER,
-    NETWORK_PLACEHOLDER,
-    RELEASE,
-    TASK_DEFINITION,
-    TASK_DEFINITION_PLACEHOLDER,
-)
+from components.strategy import Strategy
+from contract.files import APPSPEC, IMAGE_PLACEHOLDER, RELEASE, TASK_DEFINITION
 from contract.release import Contract
-
-_LIFECYCLE = ("BeforeInstall", "AfterInstall", "AfterAllowTestTraffic", "BeforeAllowTraffic", "AfterAllowTraffic")
 
 # Answers 200 to every GET on the ports given as arguments; without one it only waits to be stopped.
 _STAND_IN = """
@@ -45,17 +36,7 @@ while True:
 """.strip()
 
 
-def capacity_of(stack: settings.Settings, service: settings.Service) -> tuple[settings.Capacity, ...]:
-    """The service's capacity provider strategy: its own, or the stack's."""
-    return service.capacity or stack.capacity
-
-
-def log_retention_of(stack: settings.Settings, service: settings.Service) -> int:
-    """Days that the service's logs are kept: its own number, or the stack's."""
-    return service.log_retention_days or stack.log_retention_days
-
-
-def task_definition(stack: settings.Settings, service: settings.Service) -> dict[str, Any]:
+def task_definition(stack: settings.Settings, service: settings.ResolvedService) -> dict[str, Any]:
     """The request of RegisterTaskDefinition, each image a placeholder (Amazon ECS API reference)."""
     names = stack.names.service(service.name)
     return {
@@ -67,7 +48,7 @@ def task_definition(stack: settings.Settings, service: settings.Service) -> dict
         "cpu": str(service.cpu),
         "memory": str(service.memory),
         "runtimePlatform": {
-            "cpuArchitecture": service.architecture or stack.architecture,
+            "cpuArchitecture": service.architecture,
             "operatingSystemFamily": "LINUX",
         },
         "containerDefinitions": [_container(names, c) for c in service.containers],
@@ -130,7 +111,7 @@ def _container(names: ServiceNames, container: settings.Container) -> dict[str, 
     return out
 
 
-def first_revision(stack: settings.Settings, service: settings.Service) -> dict[str, Any]:
+def first_revision(stack: settings.Settings, service: settings.ResolvedService) -> dict[str, Any]:
     """The same task with a stand-in in every container, for the time before the first release.
 
     The stand-in listens on the container's ports; it needs no secret, no user and no check of its own. Its family is
@@ -151,42 +132,8 @@ def first_revision(stack: settings.Settings, service: settings.Service) -> dict[
     }
 
 
-def appspec(stack: settings.Settings, service: settings.Service, hooks: dict[str, str]) -> str:
-    """CodeDeploy's AppSpec as YAML text; `hooks` maps a lifecycle event to a function's ARN.
-
-    Without CapacityProviderStrategy a release makes the service lose it, and without NetworkConfiguration the new tasks
-    stand where the old ones do, whatever the stack says by now: both are always there (CodeDeploy user guide, "AppSpec
-    'resources' section for Amazon ECS deployments"). What AWS names is no part of the template, which has to be known
-    before anything is made: an archive takes no output (pulumi/pulumi issue 3017), and policies read the hooks in it.
-    The gate puts the network in, as the pipeline tells it.
-    """
-    properties: dict[str, Any] = {"TaskDefinition": TASK_DEFINITION_PLACEHOLDER}
-    if service.load_balancer is not None:
-        properties["LoadBalancerInfo"] = {
-            "ContainerName": service.load_balancer.container,
-            "ContainerPort": service.load_balancer.port,
-        }
-    properties["CapacityProviderStrategy"] = [
-        {"Base": c.base, "CapacityProvider": c.provider, "Weight": c.weight} for c in capacity_of(stack, service)
-    ]
-    properties["NetworkConfiguration"] = NETWORK_PLACEHOLDER
-    document: dict[str, Any] = {
-        "version": 0.0,
-        "Resources": [{"TargetService": {"Type": "AWS::ECS::Service", "Properties": properties}}],
-    }
-    if hooks:
-        document["Hooks"] = [{event: hooks[event]} for event in _LIFECYCLE if event in hooks]
-    return yaml.safe_dump(document, sort_keys=False)
-
-
-def own_hooks(service: settings.Service) -> dict[str, str]:
-    """The service's own functions by lifecycle event."""
-    own = {"BeforeInstall": service.hooks.before_install, "AfterAllowTraffic": service.hooks.after_allow_traffic}
-    return {event: function for event, function in own.items() if function is not None}
-
-
-def contract(stack: settings.Settings, service: settings.Service) -> Contract:
-    """What the release gate holds a hand-off against."""
+def contract(stack: settings.Settings, service: settings.ResolvedService, *, appspec: bool) -> Contract:
+    """What the release gate holds a hand-off against; `appspec` says whether a release has one."""
     names = stack.names.service(service.name)
     return Contract(
         environment=stack.environment,
@@ -197,8 +144,8 @@ def contract(stack: settings.Settings, service: settings.Service) -> Contract:
         cluster=stack.names.cluster,
         ecs_service=names.base,
         strategy=service.strategy,
-        appspec=service.strategy == "blue-green",
-        architecture=service.architecture or stack.architecture,
+        appspec=appspec,
+        architecture=service.architecture,
         containers={c.name: names.repository(c.name) for c in service.containers},
         scan_threshold=stack.scan_threshold,
         scan_unsupported=stack.scan_unsupported,
@@ -232,10 +179,12 @@ class Template(pulumi.ComponentResource):
         self.register_outputs({"key": self.object.key})
 
 
-def files(stack: settings.Settings, service: settings.Service, hooks: dict[str, str]) -> dict[str, str]:
-    """The template's members: `taskdef.json`, `appspec.yaml`, `release.json`."""
+def files(stack: settings.Settings, service: settings.ResolvedService, strategy: Strategy) -> dict[str, str]:
+    """The template's members: `taskdef.json`, `release.json`, and what the strategy adds."""
+    own = strategy.template_files(stack, service)
+    release = contract(stack, service, appspec=APPSPEC in own)
     return {
         TASK_DEFINITION: json.dumps(task_definition(stack, service), indent=2) + "\n",
-        APPSPEC: appspec(stack, service, hooks),
-        RELEASE: json.dumps(contract(stack, service).dump(), indent=2) + "\n",
+        **own,
+        RELEASE: json.dumps(release.dump(), indent=2) + "\n",
     }

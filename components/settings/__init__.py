@@ -7,6 +7,7 @@ is allowed. No resource is registered before that.
     environment.py   settings that the services of an environment share
     service.py       settings of a service
     stack.py         all settings of a stack
+    resolved.py      a service with the stack's defaults applied
     loading.py       from a stack's config to the model, and the error messages
 """
 
@@ -18,6 +19,7 @@ from components.settings.environment import (
     Chatbot,
     Ci,
     CreateNetwork,
+    Deployment,
     LoadBalancer,
     LookUpNetwork,
     Network,
@@ -25,6 +27,7 @@ from components.settings.environment import (
     Secret,
 )
 from components.settings.loading import SettingsError, load, of_stack, stack_config
+from components.settings.resolved import ResolvedService, resolved
 from components.settings.service import (
     Container,
     Hooks,
@@ -46,12 +49,14 @@ __all__ = [
     "Ci",
     "Container",
     "CreateNetwork",
+    "Deployment",
     "Hooks",
     "LoadBalancer",
     "LookUpNetwork",
     "Network",
     "Notifications",
     "Permission",
+    "ResolvedService",
     "Retiring",
     "Secret",
     "Service",
@@ -64,5 +69,6 @@ __all__ = [
     "SmokeCheck",
     "load",
     "of_stack",
+    "resolved",
     "stack_config",
 ]

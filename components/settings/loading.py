@@ -6,13 +6,16 @@ import difflib
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pulumi
 from pydantic import ValidationError
 
 from components.settings.stack import Settings
 from components.settings.values import NAMESPACE, SettingsModel
+
+if TYPE_CHECKING:
+    from components.strategy import Strategy
 
 
 class SettingsError(pulumi.RunError):
@@ -35,10 +38,10 @@ _ALREADY_REPORTED: Final = 32
 _NO_ACCOUNT = "0" * 12
 
 
-def of_stack() -> Settings:
+def of_stack(strategies: Mapping[str, Strategy]) -> Settings:
     """The settings of the current stack; invalid ones are reported and end the program."""
     try:
-        return load(stack_config(), stack=pulumi.get_stack())
+        return load(stack_config(), strategies, stack=pulumi.get_stack())
     except SettingsError as problem:
         pulumi.log.error(str(problem))
         sys.exit(_ALREADY_REPORTED)
@@ -64,13 +67,14 @@ def stack_config() -> dict[str, str]:
     return {key.removeprefix(prefix): value for key, value in config.items()}
 
 
-def load(values: Mapping[str, object], stack: str | None = None) -> Settings:
+def load(values: Mapping[str, object], strategies: Mapping[str, Strategy], stack: str | None = None) -> Settings:
     """The validated settings of a stack.
 
     Args:
         values: config keys without the project's name, to values as YAML has them, or as Pulumi passes them on: text,
             with JSON for lists and objects. `${environment}`, `${account}` and `${region}` in any text become the
             stack's own.
+        strategies: deployment strategies by name, each of which checks the settings of its services.
         stack: the stack's name, which environment or stackName must equal; None skips that check.
 
     Raises:
@@ -79,7 +83,7 @@ def load(values: Mapping[str, object], stack: str | None = None) -> Settings:
     parsed = {key: _parsed(value) for key, value in values.items()}
     problems = list(_of_another_stack(parsed, stack))
     try:
-        settings = Settings.model_validate(_substituted(parsed, _own(parsed)))
+        settings = Settings.model_validate(_substituted(parsed, _own(parsed)), context={"strategies": strategies})
     except ValidationError as error:
         raise SettingsError(list(dict.fromkeys([*problems, *_messages(error, parsed)]))) from None
     if problems:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from typing import Annotated, Literal
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -22,7 +22,7 @@ from components.settings.values import (
     Port,
     Repository,
     SettingsModel,
-    Strategy,
+    StrategyName,
     Uuid,
     repeated,
     text,
@@ -247,7 +247,7 @@ class Permission(SettingsModel):
 
 
 class Hooks(SettingsModel):
-    """The service's own functions in a deployment's life cycle (blue/green only)."""
+    """The service's own functions in a deployment's life cycle, with a strategy that has one."""
 
     before_install: FunctionArn | None = None
     """Lambda function called before the new tasks start; its failure stops the deployment."""
@@ -293,8 +293,8 @@ class Service(SettingsModel):
     """Minimum number of tasks."""
     max: int = Field(default=4, ge=1, le=5000)
     """Maximum number of tasks."""
-    strategy: Strategy = "blue-green"
-    """blue-green (CodeDeploy) or rolling (ECS with its circuit breaker)."""
+    strategy: StrategyName = "blue-green"
+    """Deployment strategy."""
     capacity: tuple[Capacity, ...] | None = None
     """Overrides the stack's capacity provider strategy."""
     architecture: Architecture | None = None
@@ -302,7 +302,7 @@ class Service(SettingsModel):
     log_retention_days: LogRetentionDays | None = None
     """Overrides the stack's log retention."""
     load_balancer: ServiceLoadBalancer | None = None
-    """Needed by blue-green; a rolling service may go without."""
+    """What stands in front of the service, if anything does; blue-green cannot do without."""
     hooks: Hooks = Hooks()
     """Your own functions as CodeDeploy lifecycle hooks."""
     scaling: Scaling = Scaling()
@@ -373,20 +373,14 @@ class Service(SettingsModel):
             yield "retiring.containers", "cache", "another name: `cache` is the build cache's repository"
         if self.retiring.ports and self.load_balancer is None:
             yield "retiring.ports", list(self.retiring.ports), "only beside a loadBalancer, which reaches tasks on them"
-        if self.retiring.hooks and self.strategy == "rolling":
-            yield "retiring.hooks", list(self.retiring.hooks), "only beside blue-green, whose deployments call hooks"
+
+    def strategy_errors(self, strategies: Mapping[str, Any]) -> Iterable[InvalidSetting]:
+        """What its own strategy says."""
+        return strategies[self.strategy].service_errors(self) if strategies else ()
 
     def _traffic_errors(self) -> Iterable[InvalidSetting]:
-        if self.strategy == "rolling" and self.hooks != Hooks():
-            yield "hooks", "set beside strategy rolling", "only beside blue-green, whose deployments have a life cycle"
         balancer = self.load_balancer
         if balancer is None:
-            if self.strategy == "blue-green":
-                yield (
-                    "loadBalancer",
-                    None,
-                    "blue-green shifts traffic at a load balancer: give one, or strategy rolling",
-                )
             return
         container = next((c for c in self.containers if c.name == balancer.container), None)
         if container is None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from typing import Annotated, Literal
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -146,14 +146,13 @@ class Settings(SettingsModel):
             yield "network.lookUp.publicSubnetTags", {}, "the tags of the internet-facing load balancers' subnets"
         if existing is not None and not existing.public_subnet_ids:
             yield "network.existing.publicSubnetIds", [], "the internet-facing load balancers' subnets"
-        if isolated and any(s.strategy == "blue-green" for s in self.services):
-            yield "loadBalancer.exposure", "internet-facing", "internal: with egress endpoints no smoke test gets out"
-        if any(s.strategy == "blue-green" for s in self.services) and not self.load_balancer.test_cidrs:
-            yield (
-                "loadBalancer.testCidrs",
-                [],
-                "the addresses of your NAT gateways, from which the smoke test reaches a public load balancer",
-            )
+
+    def strategy_errors(self, strategies: Mapping[str, Any]) -> Iterable[InvalidSetting]:
+        """What each strategy that a service has says of the stack, once."""
+        told: list[InvalidSetting] = []
+        for service in self.services if strategies else ():
+            told += [p for p in strategies[service.strategy].stack_errors(self, service) if p not in told]
+        return told
 
     def _folder_errors(self) -> Iterable[InvalidSetting]:
         """Two pipelines whose artifacts would lie in one folder, so that each could reach the other's."""
@@ -190,10 +189,6 @@ class Settings(SettingsModel):
             yield "capacity", "FARGATE_SPOT only", _ON_DEMAND
         if self.ci.release_from == "environment" and service.ci.circleci is not None:
             yield "ci.circleci", "beside releaseFrom environment", "github alone, or releaseFrom branch or tag"
-        if self.load_balancer.certificate_arn and service.strategy == "blue-green":
-            balancer = service.load_balancer
-            if balancer is not None and balancer.host_name is None:
-                yield "loadBalancer.hostName", None, "the name that the certificate is for: the smoke test asks by it"
         for ci in ("github", "circleci"):
             if getattr(service.ci, ci) is not None and getattr(self.ci, ci) is None:
                 yield f"ci.{ci}", "a project of its own", f"only beside the stack's {NAMESPACE}:ci.{ci}"

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
@@ -112,8 +120,15 @@ LogRetentionDays = Annotated[
     AfterValidator(Check(_LOG_RETENTION_DAYS.__contains__, f"one of {', '.join(map(str, _LOG_RETENTION_DAYS))} days")),
 ]
 Architecture = Literal["ARM64", "X86_64"]
-Strategy = Literal["blue-green", "rolling"]
 TrailName = Annotated[str, StringConstraints(min_length=3, max_length=128)]
+
+
+def _known_strategy(value: str, info: ValidationInfo) -> str:
+    known = sorted((info.context or {}).get("strategies", {value}))
+    return Check(known.__contains__, f"one of {', '.join(known)}")(value)  # type: ignore[no-any-return]
+
+
+StrategyName = Annotated[str, AfterValidator(_known_strategy)]
 
 
 class SettingsModel(BaseModel):
@@ -128,14 +143,18 @@ class SettingsModel(BaseModel):
     )
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        problems = list(self.validation_errors())
+    def _consistent(self, info: ValidationInfo) -> Self:
+        problems = [*self.validation_errors(), *self.strategy_errors((info.context or {}).get("strategies", {}))]
         if problems:
             raise PydanticCustomError("validation_errors", "validation_errors", {"problems": problems})
         return self
 
     def validation_errors(self) -> Iterable[InvalidSetting]:
         """Rules across fields that are not met."""
+        return ()
+
+    def strategy_errors(self, strategies: Mapping[str, Any]) -> Iterable[InvalidSetting]:  # noqa: ARG002
+        """What they say against the strategies, by name, that the settings are loaded with."""
         return ()
 
 

@@ -1,1 +1,67 @@
-"""How a service is deployed."""
+"""How a release takes the place of the one before: a strategy a file, found by lying here.
+
+A module with a `STRATEGY` is one; what it is made of may stand beside it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import pulumi
+
+from components import settings
+from components.foundation.network import Network
+from components.foundation.watch import Watch
+from components.strategy import Strategy
+from components.workload.alarms import Alarms
+from components.workload.load_balancer import LoadBalancer
+from components.workload.service import Service
+from contract import loading
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What a strategy deploys, and what it can use for that.
+
+    Args:
+        stack: the stack's settings.
+        service: the service's settings.
+        running: the ECS service.
+        network: where tasks run.
+        balancer: what stands in front, if anything does.
+        alarms: what rolls a deployment back, beside a load balancer.
+        watch: keeps what functions fail at and tells people.
+    """
+
+    stack: settings.Settings
+    service: settings.ResolvedService
+    running: Service
+    network: Network
+    balancer: LoadBalancer | None
+    alarms: Alarms | None
+    watch: Watch
+
+
+class Deployer(Strategy, Protocol):
+    """A strategy with the resources that carry it out."""
+
+    def declare(self, name: str, parts: Parts, opts: pulumi.ResourceOptions) -> Sequence[pulumi.Resource]:
+        """What has to stand before the first release."""
+
+
+def _found() -> dict[str, Deployer]:
+    modules = loading.modules_of(sys.modules[__name__])
+    found: list[Deployer] = [module.STRATEGY for module in modules if hasattr(module, "STRATEGY")]
+    return {strategy.name: strategy for strategy in found}
+
+
+ALL: Final = _found()
+"""Every strategy by the name that settings use."""
+
+
+def of(service: settings.Service) -> Deployer:
+    """The strategy of a service."""
+    return ALL[service.strategy]

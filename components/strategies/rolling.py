@@ -1,25 +1,102 @@
-"""The last stage of a rolling release: a function that gives the service its new revision and waits for it."""
+"""Rolling: a function gives the service its new revision, Amazon ECS replaces the tasks one after another."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import pulumi
 
 from components import iam, settings
 from components.foundation.function import Function, FunctionArgs
 from components.foundation.watch import Watch
-from components.release.pipeline import register_statements
-from components.release.release_gate import answer_the_pipeline
-from components.release.template import log_retention_of
+from components.naming import ServiceNames
+from components.release import grants
+from components.settings.values import InvalidSetting
+from components.strategies import Parts
+from components.strategy import Action, ServiceOptions
+
+
+class RollingUpdate:
+    """The strategy `rolling`, with ECS's own controller and its circuit breaker."""
+
+    name = "rolling"
+    summary = "Amazon ECS replaces tasks in place, with its circuit breaker"
+    target_groups = ("blue",)
+    test_listener = False
+    guarded = False
+    release_sets_network = False
+    service_options = ServiceOptions(
+        controller="ECS", ignore_changes=("taskDefinition", "desiredCount"), rolls_back=True
+    )
+
+    def service_errors(self, service: settings.Service) -> Iterable[InvalidSetting]:
+        """Its deployments call no hooks."""
+        if service.hooks != settings.Hooks():
+            yield "hooks", "set beside strategy rolling", "only beside blue-green, whose deployments have a life cycle"
+        if service.retiring.hooks:
+            yield "retiring.hooks", list(service.retiring.hooks), "only beside blue-green, whose deployments call hooks"
+
+    def stack_errors(self, stack: settings.Settings, service: settings.Service) -> Iterable[InvalidSetting]:  # noqa: ARG002
+        """None: it asks nothing of the stack."""
+        return ()
+
+    def template_files(self, stack: settings.Settings, service: settings.ResolvedService) -> dict[str, str]:  # noqa: ARG002
+        """None: the task definition is all that it deploys."""
+        return {}
+
+    def deploy_action(self, names: ServiceNames) -> Action:
+        """Not CodePipeline's own ECS action: that one clones the running task definition, not infrastructure's."""
+        return {
+            "name": "Deploy",
+            "category": "Invoke",
+            "owner": "AWS",
+            "provider": "Lambda",
+            "version": "1",
+            "namespace": "Deploy",
+            "role_arn": names.role_arn("deploy-action"),
+            "input_artifacts": ["Release"],
+            "configuration": {
+                "FunctionName": names.function("deploy"),
+                "UserParameters": json.dumps(
+                    {
+                        "cluster": names.stack.cluster,
+                        "service": names.base,
+                        "pipeline": names.base,
+                        "stage": "Deploy",
+                        "execution": "#{codepipeline.PipelineExecutionId}",
+                    }
+                ),
+            },
+        }
+
+    def action_statements(
+        self, stack: settings.Settings, service: settings.ResolvedService
+    ) -> tuple[iam.Statement, ...]:
+        """Calling the function, which reads the release."""
+        return grants.invoke_statements(stack.names.service(service.name), "deploy", writes=False)
+
+    def declare(self, name: str, parts: Parts, opts: pulumi.ResourceOptions) -> Sequence[pulumi.Resource]:
+        """The function that deploys."""
+        args = RollingArgs(
+            names=parts.stack.names.service(parts.service.name),
+            log_retention_days=parts.service.log_retention_days,
+            watch=parts.watch,
+        )
+        return [Rolling(name, args, opts)]
+
+
+STRATEGY: Final = RollingUpdate()
 
 
 @dataclass(frozen=True, kw_only=True)
 class RollingArgs:
     """`Rolling`'s arguments."""
 
-    stack: settings.Settings
-    service: settings.Service
+    names: ServiceNames
+    log_retention_days: int
     watch: Watch
 
 
@@ -28,7 +105,7 @@ class Rolling(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: RollingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("ecs-release:index:Rolling", name, None, opts)
-        names = args.stack.names.service(args.service.name)
+        names = args.names
         self.function = Function(
             f"{name}-deploy",
             FunctionArgs(
@@ -51,15 +128,15 @@ class Rolling(pulumi.ComponentResource):
                             ),
                         ),
                     ),
-                    *register_statements(names),
+                    *grants.register_statements(names),
                     iam.Statement(
                         sid="SeeThatItsReleaseIsStillTheOne",
                         actions=("codepipeline:GetPipelineState",),
                         resources=(names.pipeline_arn,),
                     ),
-                    answer_the_pipeline(),
+                    grants.answer_the_pipeline(),
                 ),
-                log_retention_days=log_retention_of(args.stack, args.service),
+                log_retention_days=args.log_retention_days,
                 watch=args.watch,
                 service=names.service,
             ),

@@ -12,7 +12,6 @@ from components import iam, settings
 from components.foundation.function import Function, FunctionArgs
 from components.foundation.network import Network
 from components.foundation.watch import Watch
-from components.release.template import log_retention_of
 from components.workload.load_balancer import LoadBalancer
 
 _RESERVE_SECONDS = 30  # kept of the function's time to answer CodeDeploy in
@@ -23,7 +22,7 @@ class SmokeTestArgs:
     """`SmokeTest`'s arguments; the service has a load balancer with a test listener."""
 
     stack: settings.Settings
-    service: settings.Service
+    service: settings.ResolvedService
     network: Network
     balancer: LoadBalancer
     watch: Watch
@@ -89,7 +88,7 @@ class SmokeTest(pulumi.ComponentResource):
                 ),
                 environment=environment,
                 timeout_seconds=test.seconds + _RESERVE_SECONDS,
-                log_retention_days=log_retention_of(args.stack, args.service),
+                log_retention_days=args.service.log_retention_days,
                 watch=args.watch,
                 service=names.service,
                 subnets=args.network.private_subnet_ids,

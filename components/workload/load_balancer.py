@@ -10,10 +10,11 @@ import pulumi_aws as aws
 from components import settings
 from components.foundation.network import Network
 from components.naming import ServiceNames
+from components.strategy import Strategy
 
 _TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-2021-06"
 _REGISTERED_BY_ECS = 80  # ECS registers each task with its container's port; a change here would replace the group
-_IGNORE_TRAFFIC = ["defaultActions"]  # CodeDeploy moves the listeners between blue and green
+_IGNORE_TRAFFIC = ["defaultActions"]  # releases move the listeners between blue and green
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +25,7 @@ class LoadBalancerArgs:
     network: Network
     stack: settings.Settings
     service: settings.Service
+    strategy: Strategy
 
     @property
     def shared(self) -> settings.LoadBalancer:
@@ -36,11 +38,6 @@ class LoadBalancerArgs:
         if self.service.load_balancer is None:
             raise ValueError(f"{self.names.base} has no loadBalancer in its settings")
         return self.service.load_balancer
-
-    @property
-    def blue_green(self) -> bool:
-        """Whether there are two target groups and a test listener."""
-        return self.service.strategy == "blue-green"
 
 
 class LoadBalancer(pulumi.ComponentResource):
@@ -77,7 +74,7 @@ class LoadBalancer(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, protect=args.stack.production),
         )
         self.blue = self._target_group("blue")
-        self.green = self._target_group("green") if args.blue_green else None
+        self.green = self._target_group("green") if "green" in args.strategy.target_groups else None
         first, second = self.blue, self.green
         if self.green is not None and args.traffic.traffic == "green":
             first, second = self.green, self.blue
@@ -90,7 +87,7 @@ class LoadBalancer(pulumi.ComponentResource):
         if secure:
             admitted = self._admit("https", 443, args.shared.allowed_cidrs)
             self._redirect([self.production_listener, *admitted])
-        if second is not None:
+        if args.strategy.test_listener and second is not None:
             self.test_listener = self._listener("test", args.shared.test_port, second)
             self.listeners.append(self.test_listener)
             self._admit("test", args.shared.test_port, args.shared.test_cidrs)
@@ -140,7 +137,7 @@ class LoadBalancer(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(
                 parent=self.load_balancer,
                 protect=False,  # of the load balancer, and a child takes it over
-                ignore_changes=_IGNORE_TRAFFIC if self._args.blue_green else None,
+                ignore_changes=_IGNORE_TRAFFIC if len(self._args.strategy.target_groups) > 1 else None,
             ),
         )
 

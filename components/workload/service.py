@@ -14,21 +14,9 @@ from components.foundation import secrets
 from components.foundation.network import Network
 from components.naming import ServiceNames
 from components.release import template
+from components.strategy import Strategy
 from components.workload.alarms import Alarms, alarm_names
 from components.workload.load_balancer import LoadBalancer
-
-# What CodeDeploy owns of a service; UpdateService refuses these under its controller (Amazon ECS API reference).
-# A release brings them along in its AppSpec.
-_OWNED_BY_CODEDEPLOY = [
-    "taskDefinition",
-    "desiredCount",
-    "loadBalancers",
-    "capacityProviderStrategies",
-    "networkConfiguration",
-    "platformVersion",
-]
-# What a release and auto scaling own of a rolling service.
-_OWNED_BY_RELEASES = ["taskDefinition", "desiredCount"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,14 +26,16 @@ class ServiceArgs:
     Args:
         stack: the stack's settings.
         service: the service's settings.
+        strategy: how releases take the place of the one before.
         cluster: the cluster's name, its capacity providers attached.
         network: where tasks run.
         balancer: what stands in front, if anything does.
-        alarms: what rolls a rolling deployment back.
+        alarms: what rolls a deployment back.
     """
 
     stack: settings.Settings
-    service: settings.Service
+    service: settings.ResolvedService
+    strategy: Strategy
     cluster: pulumi.Input[str]
     network: Network
     balancer: LoadBalancer | None
@@ -67,7 +57,7 @@ class Service(pulumi.ComponentResource):
         logs = aws.cloudwatch.LogGroup(
             name,
             name=args.names.log_group,
-            retention_in_days=template.log_retention_of(args.stack, args.service),
+            retention_in_days=args.service.log_retention_days,
             opts=child,
         )
         ready = [logs, *self._task_role().ready, *self._execution_role().ready]
@@ -184,7 +174,7 @@ class Service(pulumi.ComponentResource):
 
     def _service(self, revision: aws.ecs.TaskDefinition) -> aws.ecs.Service:
         args = self._args
-        blue_green = args.service.strategy == "blue-green"
+        options = args.strategy.service_options
         traffic = args.service.load_balancer
         return aws.ecs.Service(
             self._name,
@@ -193,13 +183,12 @@ class Service(pulumi.ComponentResource):
             task_definition=revision.arn,
             desired_count=args.service.desired,
             capacity_provider_strategies=[
-                {"capacity_provider": c.provider, "base": c.base, "weight": c.weight}
-                for c in template.capacity_of(args.stack, args.service)
+                {"capacity_provider": c.provider, "base": c.base, "weight": c.weight} for c in args.service.capacity
             ],
-            deployment_controller={"type": "CODE_DEPLOY" if blue_green else "ECS"},
-            deployment_circuit_breaker=None if blue_green else {"enable": True, "rollback": True},
+            deployment_controller={"type": options.controller},
+            deployment_circuit_breaker={"enable": True, "rollback": True} if options.rolls_back else None,
             alarms={"alarm_names": list(alarm_names(args.names)), "enable": True, "rollback": True}
-            if args.alarms is not None and not blue_green
+            if args.alarms is not None and options.rolls_back
             else None,
             network_configuration={
                 "subnets": args.network.private_subnet_ids,
@@ -223,7 +212,7 @@ class Service(pulumi.ComponentResource):
             enable_ecs_managed_tags=True,
             wait_for_steady_state=False,
             # The provider refuses another capacity provider strategy without it; CodeDeploy's services never take it.
-            force_new_deployment=None if blue_green else True,
+            force_new_deployment=True if options.controller == "ECS" else None,
             opts=pulumi.ResourceOptions(
                 parent=self,
                 protect=args.stack.production,  # a service made anew would serve the stand-in
@@ -231,7 +220,7 @@ class Service(pulumi.ComponentResource):
                     *(args.balancer.listeners if args.balancer is not None else ()),
                     *([args.alarms] if args.alarms is not None else ()),
                 ],
-                ignore_changes=_OWNED_BY_CODEDEPLOY if blue_green else _OWNED_BY_RELEASES,
+                ignore_changes=list(options.ignore_changes),
             ),
         )
 

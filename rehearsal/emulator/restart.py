@@ -52,7 +52,7 @@ def released(run: Rehearsal, name: str) -> Revision:
     service = declared.services[name]
     with zipfile.ZipFile(io.BytesIO(service.template)) as archive:
         definition = json.loads(archive.read(files.TASK_DEFINITION))
-        appspec = yaml.safe_load(archive.read(files.APPSPEC))
+        appspec = yaml.safe_load(archive.read(files.APPSPEC)) if service.contract.appspec else {}
     host = service.contract.registry
     for container in definition["containerDefinitions"]:
         repository = service.contract.containers[container["name"]]

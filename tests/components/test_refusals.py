@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from components import settings
+from components import settings, strategies
 from components.needs import of_stack
 from components.refusals import NeededError, refusals, warnings
 from tests.rehearsed import stack_settings
@@ -25,7 +25,7 @@ def before():
 
 def needs(stack):
     """As the state keeps it: through JSON."""
-    return json.loads(json.dumps(of_stack(settings.load(stack))))
+    return json.loads(json.dumps(of_stack(settings.load(stack, strategies.ALL), strategies.ALL)))
 
 
 def after(change):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from components import settings
+from components import settings, strategies
 
 ROOT = Path(__file__).parents[2]
 STACKS = ("dev", "stg", "prod")
@@ -34,7 +34,7 @@ def broken(path, value, stack="prod"):
 
 def problems_of(values):
     with pytest.raises(settings.SettingsError) as caught:
-        settings.load(values)
+        settings.load(values, strategies.ALL)
     return caught.value.problems
 
 
@@ -215,7 +215,7 @@ WRONG = {
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_a_whole_stack_file_is_valid(stack):
-    loaded = settings.load(stack_file(stack))
+    loaded = settings.load(stack_file(stack), strategies.ALL)
 
     assert loaded.environment == stack
 
@@ -244,17 +244,17 @@ def test_several_wrong_settings_are_all_listed():
 
 def test_the_error_counts_and_says_that_nothing_changed():
     with pytest.raises(settings.SettingsError, match="1 invalid setting; nothing was changed:"):
-        settings.load(broken(("approval",), "maybe"))
+        settings.load(broken(("approval",), "maybe"), strategies.ALL)
 
 
 def test_lists_and_objects_arrive_as_json_text_as_pulumi_passes_them():
     values = {k: v if isinstance(v, str) else json.dumps(v) for k, v in stack_file("prod").items()}
 
-    assert settings.load(values) == settings.load(stack_file("prod"))
+    assert settings.load(values, strategies.ALL) == settings.load(stack_file("prod"), strategies.ALL)
 
 
 def test_the_environment_is_put_into_every_text_that_names_it():
-    loaded = settings.load(broken(("environment",), "dev1", stack="dev"))
+    loaded = settings.load(broken(("environment",), "dev1", stack="dev"), strategies.ALL)
 
     app = loaded.services[0].containers[1]
     assert app.secrets["DATABASE_URL"].ssm == "/dev1/api/database-url"
@@ -262,7 +262,7 @@ def test_the_environment_is_put_into_every_text_that_names_it():
 
 
 def test_a_placeholder_stands_for_the_stacks_own_account_and_region():
-    loaded = settings.load(stack_file("prod"))
+    loaded = settings.load(stack_file("prod"), strategies.ALL)
 
     assert loaded.services[0].permissions[0].resources == (
         "arn:aws:dynamodb:ap-northeast-1:222222222222:table/prod-orders",
@@ -280,7 +280,7 @@ def test_a_secret_pasted_where_its_name_belongs_is_not_shown():
 
 
 def test_settings_never_change_once_loaded():
-    loaded = settings.load(stack_file("dev"))
+    loaded = settings.load(stack_file("dev"), strategies.ALL)
 
     with pytest.raises(ValueError, match="frozen"):
         loaded.approval = "required"

@@ -12,6 +12,7 @@ from annotated_types import Ge, Gt, Le, Len, MaxLen, MinLen
 from pydantic import AfterValidator
 from pydantic.fields import FieldInfo
 
+from components import strategies
 from components.settings import Settings, SettingsModel
 
 
@@ -37,7 +38,16 @@ def rows(
 def table() -> str:
     """The rows as Markdown."""
     head = ["| key | allowed | default | description |", "| --- | --- | --- | --- |"]
-    return "\n".join([*head, *(f"| `{k}` | {a} | {d} | {s} |" for k, a, d, s in rows())])
+    return "\n".join([*head, *(f"| `{k}` | {a} | {d} | {s} |" for k, a, d, s in map(_with_strategies, rows()))])
+
+
+def _with_strategies(row: tuple[str, str, str, str]) -> tuple[str, str, str, str]:
+    """The settings know no strategy; those that there are say what they are."""
+    key, _, default, sentence = row
+    if not key.endswith(".strategy"):
+        return row
+    summaries = "; ".join(f"{name}: {s.summary}" for name, s in sorted(strategies.ALL.items()))
+    return key, ", ".join(f"`{name}`" for name in sorted(strategies.ALL)), default, f"{sentence[:-1]}. {summaries}."
 
 
 def _sentence(field: FieldInfo) -> str:

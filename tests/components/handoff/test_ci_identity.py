@@ -5,7 +5,7 @@ import string
 
 import pytest
 
-from components import settings
+from components import settings, strategies
 from components.handoff.ci_identity import github_subjects
 from tests.components.test_settings import stack_file
 from tests.rehearsed import ACCOUNTS, STACKS, granted, named, rehearsed, role, services_with, statements, trust
@@ -270,7 +270,8 @@ def test_a_github_environment_may_stand_for_the_ref():
             **stack_file("prod"),
             "ci": {"releaseFrom": "environment", "github": {}},
             "services": [{**s, "ci": {"github": {"repository": "acme/api"}}} for s in stack_file("prod")["services"]],
-        }
+        },
+        strategies.ALL,
     )
 
     assert github_subjects("prod", stack.ci, stack.services[0].ci.github) == ["repo:acme/api:environment:prod"]

@@ -10,24 +10,25 @@ from socket import socket
 
 import yaml
 
-from components import settings
+from components import settings, strategies
 from components.release import template
 from tests.components.test_settings import broken, stack_file
 
 
 def prod():
-    return settings.load(stack_file("prod"))
+    return settings.load(stack_file("prod"), strategies.ALL)
 
 
-def rendered(stack, index=0, hooks=None):
-    return template.files(stack, stack.services[index], hooks or {})
+def rendered(stack, index=0):
+    service = settings.resolved(stack)[index]
+    return template.files(stack, service, strategies.of(service))
 
 
 def test_the_first_revision_differs_from_the_template_in_what_the_stand_in_needs_and_nothing_else():
     stack = prod()
-    definition = template.task_definition(stack, stack.services[0])
+    definition = template.task_definition(stack, settings.resolved(stack)[0])
 
-    first = template.first_revision(stack, stack.services[0])
+    first = template.first_revision(stack, settings.resolved(stack)[0])
 
     for of_template, of_first in zip(definition["containerDefinitions"], first["containerDefinitions"], strict=True):
         changed = {k for k in of_template | of_first if of_template.get(k) != of_first.get(k)}
@@ -39,10 +40,10 @@ def test_the_first_revision_differs_from_the_template_in_what_the_stand_in_needs
 def test_the_stand_in_is_in_no_family_that_a_release_or_another_service_can_have():
     stack = prod()
 
-    families = {template.first_revision(stack, s)["family"] for s in stack.services}
+    families = {template.first_revision(stack, s)["family"] for s in settings.resolved(stack)}
 
     assert families == {"prod-api_stand-in", "prod-worker_stand-in"}
-    assert not families & {template.task_definition(stack, s)["family"] for s in stack.services}
+    assert not families & {template.task_definition(stack, s)["family"] for s in settings.resolved(stack)}
 
 
 def test_every_image_of_the_template_is_left_to_the_gate():
@@ -66,10 +67,18 @@ def test_the_appspec_carries_the_capacity_provider_strategy_and_a_number_as_port
     }
 
 
-def test_hooks_stand_in_the_appspec_by_their_functions_names():
-    document = yaml.safe_load(rendered(prod(), hooks={"AfterAllowTestTraffic": "prod-api-smoke"})["appspec.yaml"])
+def test_the_smoke_test_and_the_services_own_hooks_stand_in_the_appspec():
+    own = "arn:aws:lambda:ap-northeast-1:222222222222:function:migrate"
+    stack = settings.load(broken(("services", 0, "hooks"), {"beforeInstall": own}), strategies.ALL)
 
-    assert document["Hooks"] == [{"AfterAllowTestTraffic": "prod-api-smoke"}]
+    document = yaml.safe_load(rendered(stack)["appspec.yaml"])
+
+    smoke = "arn:aws:lambda:ap-northeast-1:222222222222:function:prod-api-smoke"
+    assert document["Hooks"] == [{"BeforeInstall": own}, {"AfterAllowTestTraffic": smoke}]
+
+
+def test_a_rolling_service_has_no_appspec():
+    assert rendered(prod(), index=1).keys() == {"taskdef.json", "release.json"}
 
 
 def test_the_contract_names_each_containers_own_repository():
@@ -85,7 +94,7 @@ def test_the_contract_names_each_containers_own_repository():
 def test_a_services_own_capacity_and_architecture_win():
     values = broken(("services", 0, "capacity"), [{"provider": "FARGATE", "weight": 1}])
     values["services"][0]["architecture"] = "X86_64"
-    stack = settings.load(values)
+    stack = settings.load(values, strategies.ALL)
 
     files = rendered(stack)
 
@@ -110,7 +119,10 @@ def test_secrets_go_by_arn_and_never_by_value():
 
 
 def test_a_writable_path_is_a_volume_of_its_container():
-    stack = settings.load(broken(("services", 0, "containers", 0, "writablePaths"), ["/tmp", "/var/cache/nginx"]))  # noqa: S108
+    stack = settings.load(
+        broken(("services", 0, "containers", 0, "writablePaths"), ["/tmp", "/var/cache/nginx"]),  # noqa: S108
+        strategies.ALL,
+    )
 
     definition = json.loads(rendered(stack)["taskdef.json"])
 
@@ -125,7 +137,7 @@ def test_the_stand_in_answers_on_its_port_and_ends_when_told():
     with closing(socket()) as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    first = template.first_revision(stack, stack.services[0])
+    first = template.first_revision(stack, settings.resolved(stack)[0])
     _, *words, _ = first["containerDefinitions"][0]["command"]
 
     with subprocess.Popen([sys.executable, *words, str(port)], stderr=subprocess.DEVNULL) as process:
