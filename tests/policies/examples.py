@@ -17,8 +17,8 @@ def examples(pack: str) -> dict[str, dict[str, Any]]:
     return loaded
 
 
-def stack(example: dict[str, Any], side: Literal["refused", "mended"]) -> list[Registration]:
-    """The small stack with the example in it; a mended example without properties is the stack without the resource."""
+def stack(example: dict[str, Any], side: Literal["refused", "accepted"]) -> list[Registration]:
+    """The small stack with the example in it; an accepted example without properties is the stack without the resource."""
     things = world.things()
     properties = example[side]
     if properties is not None and "type" in example:

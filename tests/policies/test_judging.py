@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
 import time
 
 import pytest
-from least_privilege import settings
+from least_privilege.settings import Settings as Privilege
+from policy_kit import settings
 from pulumi_rehearsal import UNKNOWN
+from release_safety.settings import Settings as Safety
 
 from tests.policies import judges, world
 from tests.policies.judges import Thing
@@ -208,20 +212,47 @@ def test_a_declared_third_party_must_send_an_external_id(least_privilege):
 
 
 @pytest.mark.parametrize(
-    ("config", "sentence"),
+    ("model", "config", "sentence"),
     [
-        ({"purposTag": "x"}, "The pack has no setting purposTag"),
-        ({"purposes": {"builder": "deployer"}}, "names the purpose 'deployer'"),
-        ({"accounts": "1"}, "The setting accounts must be a list."),
-        ({"purposeTag": ""}, "The setting purposeTag must be text."),
-        ({"requireBoundary": "yes"}, "must be true or false"),
-        ({"allowed": {"task": [{"actions": ["a:B"]}]}}, "must list permissions with actions and resources"),
-        ({"issuers": {"x": {"audiences": []}}}, "must have audiences and subjects"),
+        (Privilege, {"purposTag": "x"}, "The pack has no setting purposTag; it knows environmentTag, "),
+        (Privilege, {"purpose_tag": "x"}, "The pack has no setting purpose_tag"),
+        (Privilege, {"purposes": {"builder": "deployer"}}, "The setting purposes.builder must be 'ci', "),
+        (Privilege, {"allowed": {"deployer": []}}, "The setting allowed.deployer must be 'ci', "),
+        (Privilege, {"accounts": "1"}, "The setting accounts must be a valid array; found '1'."),
+        (Privilege, {"accounts": [1.0]}, "The setting accounts.0 must be a valid string; found 1.0."),
+        (Privilege, {"purposeTag": ""}, "The setting purposeTag must have at least 1 character; found ''."),
+        (Privilege, {"requireBoundary": "yes"}, "The setting requireBoundary must be a valid boolean; found 'yes'."),
+        (Privilege, {"allowed": {"task": [{"actions": ["a:B"]}]}}, "The setting allowed.task.0 must have resources."),
+        (Privilege, {"issuers": {"x": {"audiences": [], "subjects": [], "keys": []}}}, "The setting issuers.x has no key keys."),
+        (Safety, {"minimumBakeMinutes": 0.0}, "The setting minimumBakeMinutes must be greater than or equal to 1; found 0"),
+        (Safety, {"minimumBakeMinutes": True}, "The setting minimumBakeMinutes must be a valid integer; found True."),
     ],
-)
-def test_a_wrong_setting_is_one_sentence(config, sentence):
-    with pytest.raises(settings.SettingsError, match=sentence):
-        settings.settings_of(config)
+)  # fmt: skip
+def test_a_wrong_setting_is_one_sentence(model, config, sentence):
+    with pytest.raises(settings.SettingsError, match=re.escape(sentence)):
+        settings.read(model, config)
+
+
+def test_a_setting_that_the_pack_does_not_know_is_a_violation_and_no_crash(least_privilege):
+    least_privilege.configure({"ci-can-only-hand-over": {"purposTag": "x"}})
+
+    (found,) = least_privilege.stack(stack())
+
+    assert (found.policy, found.level) == ("ci-can-only-hand-over", MANDATORY)
+    assert "The pack has no setting purposTag" in found.message
+
+
+def test_a_number_of_the_configuration_is_a_float_as_pulumi_sends_it():
+    assert settings.read(Safety, {"minimumBakeMinutes": 15.0}).minimum_bake_minutes == 15
+
+
+@pytest.mark.parametrize("model", [Privilege, Safety], ids=["least-privilege", "release-safety"])
+def test_a_schema_says_each_key_once_and_refers_to_nothing_outside(model):
+    keys = settings.schema(model)
+
+    assert model.model_validate_json(json.dumps({k: v["default"] for k, v in keys.items()}), by_name=False) == model()
+    assert all(v["description"] for v in keys.values())
+    assert "$ref" not in json.dumps(keys)
 
 
 # ---------------------------------------------------------------- resource policies

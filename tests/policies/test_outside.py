@@ -25,7 +25,7 @@ FAULTS = {
 def held(fault: str = "none", *, pinned: bool = False, packs=None, **more) -> Rehearsal:
     return rehearse(
         OUTSIDE, "main", config_overrides={"fault": fault, "pinned": pinned}, on_disk=False, packs=packs or list(PACKS.values()),
-        policy_configs=[OUTSIDE / "least-privilege.yaml", OUTSIDE / "release-safety.yaml"], **more,
+        policy_configs=[OUTSIDE / f"{name}.json" for name in PACKS], **more,
     )  # fmt: skip
 
 

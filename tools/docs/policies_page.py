@@ -6,11 +6,13 @@ examples.yaml; what the pack says of the refused example is what it said when th
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import yaml
+from google.protobuf import json_format  # type: ignore[import-untyped]
 
 from tests.policies import examples, judges, world
 
@@ -27,10 +29,10 @@ Two packs hold a stack, in `pulumi preview` and `pulumi up` as in `make rehearse
 
 {packs}
 
-Both are usable without the rest of this repository: copy the pack's folder, and give your own tags and names by a
-configuration file (`pulumi preview --policy-pack DIR --policy-pack-config FILE`; one file for each pack, or none at
-all). Here `policies/config/PACK.json` is taken by `make rehearse`, `make preview` and `make up`, and a pack without a
-file keeps its defaults. The file names policies:
+Both judge any Pulumi program: `pulumi preview --policy-pack DIR --policy-pack-config FILE`, with the pack's folder in a
+checkout of this repository and your own tags and names in the file (one file for each pack, or none at all); the README
+in each pack's folder shows it. Here `policies/config/PACK.json` is taken by `make rehearse`, `make preview` and
+`make up`, and a pack without a file keeps its defaults. The file names policies:
 
 ```json
 {{
@@ -39,9 +41,7 @@ file keeps its defaults. The file names policies:
 }}
 ```
 
-A level (`advisory`, `mandatory`, `remediate`, `disabled`) may stand in the place of the object, or inside it as
-`enforcementLevel`. Policies that mend by themselves do so at the level `remediate`; they add what was left unsaid and
-change nothing that was said.
+A level (`advisory`, `mandatory`, `disabled`) may stand in the place of the object, or inside it as `enforcementLevel`.
 
 Where a value is not known before the update (another provider's output in a document, say), a policy says so as an
 advisory, in its own words, and judges it at the update.
@@ -73,13 +73,19 @@ def page() -> str:
 def _settings(judge: judges.Judge) -> str:
     schema: dict[str, Any] = {}
     for info in judge.policies.values():
-        schema.update({k: dict(v) for k, v in info.configSchema.properties.items()})
+        schema.update(json_format.MessageToDict(info.configSchema.properties))
     rows = ["| setting | type | what it says |", "| --- | --- | --- |"]
     for key in sorted(schema):
         kind = schema[key].get("type", "")
-        default = f" Default: `{schema[key]['default']}`." if "default" in schema[key] else ""
+        value = schema[key].get("default")
+        default = "" if value in (None, [], {}) else f" Default: `{json.dumps(_whole(value))}`."
         rows.append(f"| `{key}` | {kind} | {schema[key].get('description', '')}{default} |")
     return "Settings, understood by each policy of the pack that takes any:\n\n" + "\n".join(rows)
+
+
+def _whole(value: Any) -> Any:
+    """A number as it was written: every number of a protobuf struct is a float."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _policy(name: str, info: Any, example: dict[str, Any], judge: judges.Judge) -> str:
@@ -91,11 +97,11 @@ def _policy(name: str, info: Any, example: dict[str, Any], judge: judges.Judge) 
     kind = example.get("type") or _type_of(example["resource"])
     lines.append(f"Refused:\n\n```yaml\n{_yaml(kind, example['refused'])}```")
     lines.append(f"> {said.split(chr(10), 1)[-1]}")
-    mended = example["mended"]
-    if mended is None:
-        lines.append("Mended: the resource is not there.")
+    accepted = example["accepted"]
+    if accepted is None:
+        lines.append("Accepted: a stack without the resource.")
     else:
-        lines.append(f"Mended:\n\n```yaml\n{_yaml(kind, mended)}```")
+        lines.append(f"Accepted:\n\n```yaml\n{_yaml(kind, accepted)}```")
     return "\n\n".join(lines)
 
 

@@ -5,7 +5,7 @@ One pack's policies share its settings, what the program declares, and what the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -26,9 +26,9 @@ from pulumi_policy import (
 from .adapter import DeclaredInputs, NotYetKnown, PerStack, declared_resource, resources_of
 from .findings import Finding, Verdict
 from .resources import Resource, kind_of
-from .settings import SettingsError
+from .settings import PackSettings, SettingsError, read, schema
 
-S = TypeVar("S")
+S = TypeVar("S", bound=PackSettings)
 V = TypeVar("V")
 
 
@@ -69,22 +69,20 @@ class Pack(Generic[S, V]):
     """A pack's rules as policies.
 
     Args:
-        read_settings: makes settings of one policy's configuration; equal configurations give the same object.
-        schema: JSON schema of each key of the configuration.
+        settings: the model of each policy's configuration.
         view: what the stack rules judge, made of a stack's resources and the settings.
     """
 
     def __init__(
         self,
         *,
-        read_settings: Callable[[Mapping[str, Any] | None], S],
-        schema: Mapping[str, Mapping[str, Any]],
+        settings: type[S],
         view: Callable[[list[Resource], S], V],
         resource_rules: Iterable[ResourceRule[S]],
         stack_rules: Iterable[StackRule[V]],
     ) -> None:
-        self._read_settings = read_settings
-        self._schema = PolicyConfigSchema(properties={key: dict(value) for key, value in schema.items()})
+        self._settings_model = settings
+        self._schema = PolicyConfigSchema(properties=schema(settings))
         self._declared = DeclaredInputs()
         self._views: PerStack[S, V] = PerStack(
             lambda resources, settings: view(resources_of(resources, self._declared), settings)
@@ -133,7 +131,7 @@ class Pack(Generic[S, V]):
         self, args: ResourceValidationArgs | StackValidationArgs, report: ReportViolation, urn: str | None
     ) -> S | None:
         try:
-            return self._read_settings(args.get_config())
+            return read(self._settings_model, args.get_config())
         except SettingsError as error:
             report(str(error), urn)
             return None

@@ -46,7 +46,7 @@ def for_ci(identity: Identity, inventory: Inventory) -> list[Permission]:
     keys = {key for bucket, _ in objects for key in lookups.bucket_keys(inventory, bucket)}
     if keys:
         out.append(Permission(actions=DATA_KEY, resources=tuple(sorted(keys))))
-    return [*out, *_extras(identity, inventory)]
+    return [*out, *_added_by_owner(identity, inventory)]
 
 
 def for_purpose(identity: Identity, inventory: Inventory) -> list[Permission]:
@@ -71,12 +71,14 @@ def _for_purpose(identity: Identity, inventory: Inventory) -> list[Permission]:
     }  # a chatbot's role and one for another account may do what the setting `allowed` says
     rule = rules.get(identity.purpose or "")
     own = list(rule(identity, inventory)) if rule else []
-    return own if identity.purpose == "ci" else [*own, *_extras(identity, inventory)]
+    return own if identity.purpose == "ci" else [*own, *_added_by_owner(identity, inventory)]
 
 
-def _extras(identity: Identity, inventory: Inventory) -> Iterable[Permission]:
-    for extra in inventory.settings.allowed.get(identity.purpose or "", ()):
-        yield Permission(actions=extra.actions, resources=extra.resources)
+def _added_by_owner(identity: Identity, inventory: Inventory) -> Iterable[Permission]:
+    if identity.purpose is None:
+        return
+    for added in inventory.settings.allowed.get(identity.purpose, ()):
+        yield Permission(actions=added.actions, resources=added.resources)
 
 
 # ---------------------------------------------------------------- pipelines

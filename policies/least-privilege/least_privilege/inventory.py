@@ -17,7 +17,7 @@ from policy_kit.documents import Document, DocumentError, Statement, parse
 from policy_kit.resources import UNKNOWN, Resource, by_kind, holds_unknown
 
 from . import written_back
-from .settings import PURPOSES, Settings
+from .settings import PURPOSES, Purpose, Settings
 
 # Resources whose policy says who may use them, and the properties that hold it. Source: the resources' pages in the
 # Pulumi registry (aws). VPC endpoints are left out: their policy narrows what identities may do and grants nothing.
@@ -183,10 +183,10 @@ class Identity:
         return self.resource.tags.get(self.settings.purpose_tag, "")
 
     @cached_property
-    def purpose(self) -> str | None:
+    def purpose(self) -> Purpose | None:
         """The declared purpose, or None when there is none that the pack knows."""
         stated = self.settings.purposes.get(self.stated_purpose, self.stated_purpose)
-        return stated if stated in PURPOSES else None
+        return next((purpose for purpose in PURPOSES if purpose == stated), None)
 
     @cached_property
     def service(self) -> str:
@@ -196,13 +196,12 @@ class Identity:
     @cached_property
     def environment(self) -> str:
         """The environment's name; empty when no tag says."""
-        return self.resource.tags.get(self.settings.environment_tag, "")
+        return self.settings.environment(self.resource)
 
     @cached_property
     def production(self) -> bool:
-        """Whether the environment is production, by its mark or by its name."""
-        marked = self.resource.tags.get(self.settings.production_tag, "").lower() == "true"
-        return marked or self.environment.lower() in {n.lower() for n in self.settings.production_environments}
+        """Whether the role belongs to production."""
+        return self.settings.production(self.resource)
 
     @property
     def grants(self) -> Iterator[tuple[Source, Statement]]:

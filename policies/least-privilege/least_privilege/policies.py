@@ -9,7 +9,7 @@ from pulumi_policy import Severity
 
 from . import audiences, identities
 from .inventory import Inventory
-from .settings import SCHEMA, Settings, settings_of
+from .settings import Settings
 
 RESOURCE_RULES: Final[tuple[ResourceRule[Settings], ...]] = (
     ResourceRule(
@@ -120,6 +120,4 @@ STACK_RULES: Final[tuple[StackRule[Inventory], ...]] = (
     ),
 )
 
-PACK: Final = Pack(
-    read_settings=settings_of, schema=SCHEMA, view=Inventory, resource_rules=RESOURCE_RULES, stack_rules=STACK_RULES
-)
+PACK: Final = Pack(settings=Settings, view=Inventory, resource_rules=RESOURCE_RULES, stack_rules=STACK_RULES)

@@ -28,7 +28,7 @@ def production_releases_are_approved(releases: Releases) -> Iterator[Verdict]:
     for pipeline in releases.pipelines:
         if not pipeline.deployments:
             continue
-        if not releases.production(pipeline.resource):
+        if not releases.settings.production(pipeline.resource):
             for approval in pipeline.approvals:
                 yield Finding(
                     resource=pipeline.resource,
@@ -264,7 +264,7 @@ def _group_problems(group: Resource, releases: Releases) -> Iterator[str]:
     missing = sorted(_ROLL_BACK - set(events if isinstance(events, list) else []))
     if back.get("enabled") is not True or missing:
         yield f"it does not roll back by itself ({', '.join(missing) or 'autoRollbackConfiguration is off'})"
-    if releases.production(group):
+    if releases.settings.production(group):
         config = next(iter(group.objects("blueGreenDeploymentConfig")), {})
         old = config.get("terminateBlueInstancesOnDeploymentSuccess")
         old = old[0] if isinstance(old, list) and old else old

@@ -9,7 +9,7 @@ from pulumi_policy import Severity
 
 from . import flow, runtime, storage
 from .releases import Releases
-from .settings import SCHEMA, Settings, settings_of
+from .settings import Settings
 
 RESOURCE_RULES: Final[tuple[ResourceRule[Settings], ...]] = (
     ResourceRule(
@@ -143,6 +143,4 @@ STACK_RULES: Final[tuple[StackRule[Releases], ...]] = (
     ),
 )
 
-PACK: Final = Pack(
-    read_settings=settings_of, schema=SCHEMA, view=Releases, resource_rules=RESOURCE_RULES, stack_rules=STACK_RULES
-)
+PACK: Final = Pack(settings=Settings, view=Releases, resource_rules=RESOURCE_RULES, stack_rules=STACK_RULES)

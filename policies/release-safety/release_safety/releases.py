@@ -111,15 +111,6 @@ class Releases:
         """The stack's resources of these kinds."""
         return [r for kind in kinds for r in self.kinds.get(kind, ())]
 
-    def production(self, resource: Resource) -> bool:
-        """Whether the resource stands in production: by the mark, or by the environment's name."""
-        tags = resource.tags
-        names = {n.lower() for n in self.settings.production_environments}
-        return (
-            tags.get(self.settings.production_tag, "").lower() == "true"
-            or tags.get(self.settings.environment_tag, "").lower() in names
-        )
-
     @cached_property
     def pipelines(self) -> list[Pipeline]:
         """The stack's pipelines."""

@@ -201,7 +201,7 @@ def production_keeps_on_demand_capacity(releases: Releases) -> Iterator[Verdict]
         for c in releases.of("ecs.ClusterCapacityProviders")
     }
     for service in releases.of("ecs.Service"):
-        if not releases.production(service):
+        if not releases.settings.production(service):
             continue
         strategy = service.objects("capacityProviderStrategies")
         if not strategy and service.text("launchType") in ("", "FARGATE_SPOT"):
@@ -210,7 +210,11 @@ def production_keeps_on_demand_capacity(releases: Releases) -> Iterator[Verdict]
             yield _spot(service, f"the service {service.text('name') or service.name}")
     for resource, appspec in releases.appspecs:
         strategy = _strategy(appspec)
-        if releases.production(resource) and strategy and not _keeps_base(strategy, "CapacityProvider", "Base"):
+        if (
+            releases.settings.production(resource)
+            and strategy
+            and not _keeps_base(strategy, "CapacityProvider", "Base")
+        ):
             yield _spot(resource, "the AppSpec")
 
 
