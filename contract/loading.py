@@ -19,6 +19,6 @@ def module(name: str) -> ModuleType:
     return importlib.import_module(name)
 
 
-def modules_of(package: ModuleType) -> list[ModuleType]:
-    """Every module that lies directly in a package's folder, by name."""
-    return [module(f"{package.__name__}.{found.name}") for found in pkgutil.iter_modules(package.__path__)]
+def modules_of(package: str) -> list[ModuleType]:
+    """Every module that lies directly in the folder of the package of that dotted name."""
+    return [module(f"{package}.{found.name}") for found in pkgutil.iter_modules(module(package).__path__)]

@@ -6,16 +6,13 @@ import difflib
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import pulumi
 from pydantic import ValidationError
 
-from components.settings.stack import Settings
+from components.settings.stack import Settings, SettingsRules
 from components.settings.values import NAMESPACE, SettingsModel
-
-if TYPE_CHECKING:
-    from components.strategy import Strategy
 
 
 class SettingsError(pulumi.RunError):
@@ -38,7 +35,7 @@ _ALREADY_REPORTED: Final = 32
 _NO_ACCOUNT = "0" * 12
 
 
-def of_stack(strategies: Mapping[str, Strategy]) -> Settings:
+def of_stack(strategies: Mapping[str, SettingsRules]) -> Settings:
     """The settings of the current stack; invalid ones are reported and end the program."""
     try:
         return load(stack_config(), strategies, stack=pulumi.get_stack())
@@ -67,7 +64,7 @@ def stack_config() -> dict[str, str]:
     return {key.removeprefix(prefix): value for key, value in config.items()}
 
 
-def load(values: Mapping[str, object], strategies: Mapping[str, Strategy], stack: str | None = None) -> Settings:
+def load(values: Mapping[str, object], strategies: Mapping[str, SettingsRules], stack: str | None = None) -> Settings:
     """The validated settings of a stack.
 
     Args:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, Protocol
 
 from pydantic import Field
 
@@ -40,6 +40,16 @@ _ON_DEMAND = "a FARGATE item with a base of 1 or more: Spot has no fallback, and
 
 def _spot_only(capacity: Sequence[Capacity]) -> bool:
     return bool(capacity) and all(c.provider == "FARGATE_SPOT" for c in capacity)
+
+
+class SettingsRules(Protocol):
+    """What settings ask of a deployment strategy; `components.strategy.Strategy` has the rest."""
+
+    def service_errors(self, service: Service) -> Iterable[InvalidSetting]:
+        """Rules for the settings of one service; keys below the service."""
+
+    def stack_errors(self, stack: Settings, service: Service) -> Iterable[InvalidSetting]:
+        """Rules for a service in its stack; keys below the stack."""
 
 
 class Settings(SettingsModel):
@@ -147,7 +157,7 @@ class Settings(SettingsModel):
         if existing is not None and not existing.public_subnet_ids:
             yield "network.existing.publicSubnetIds", [], "the internet-facing load balancers' subnets"
 
-    def strategy_errors(self, strategies: Mapping[str, Any]) -> Iterable[InvalidSetting]:
+    def strategy_errors(self, strategies: Mapping[str, SettingsRules]) -> Iterable[InvalidSetting]:
         """What each strategy that a service has says of the stack, once."""
         told: list[InvalidSetting] = []
         for service in self.services if strategies else ():

@@ -5,7 +5,6 @@ A module with a `STRATEGY` is one; what it is made of may stand beside it.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -53,7 +52,7 @@ class Deployer(Strategy, Protocol):
 
 
 def _found() -> dict[str, Deployer]:
-    modules = loading.modules_of(sys.modules[__name__])
+    modules = loading.modules_of(__name__)
     found: list[Deployer] = [module.STRATEGY for module in modules if hasattr(module, "STRATEGY")]
     return {strategy.name: strategy for strategy in found}
 
