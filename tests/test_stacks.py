@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from pulumi_rehearsal import __main__ as command_line
+from pulumi_rehearsal import cli as command_line
 from pulumi_rehearsal import rehearse
 
 from tests.rehearsed import ROOT, STACK_FILES, STACKS, named, physical_name, rehearse_stack, rehearsed, template

@@ -17,7 +17,7 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 from pulumi_rehearsal import changes, lookups, outputs, paths, refresh, wire
 from pulumi_rehearsal.errors import Refused
 from pulumi_rehearsal.leaf_imports import leaf_imports
-from pulumi_rehearsal.model import Options, Resource
+from pulumi_rehearsal.model import Options, Resource, unwrapped
 from pulumi_rehearsal.providers import Providers
 from pulumi_rehearsal.registration import PROVIDER_PREFIX, Registration
 
@@ -159,7 +159,7 @@ class ProviderPlugin(provider_pb2_grpc.ResourceProviderServicer):
                 registration.type,
                 registration.name,
                 request.urn,
-                wire.unwrapped(wire.plain_of(found)),
+                unwrapped(wire.plain_of(found)),
                 Providers({}, preview=False).place(registration.provider),
                 looked_up=request.id,
             )
@@ -174,7 +174,7 @@ class ProviderPlugin(provider_pb2_grpc.ResourceProviderServicer):
 
     def Invoke(self, request: provider_pb2.InvokeRequest, context: Any) -> provider_pb2.InvokeResponse:  # noqa: N802
         """Answer a function as a rehearsal answers it."""
-        args = wire.unwrapped(wire.plain_of(wire.wire_of(request.args)))
+        args = unwrapped(wire.plain_of(wire.wire_of(request.args)))
         with self._lock:
             provider = self._given.get(context.peer())
         try:

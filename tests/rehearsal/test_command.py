@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from pulumi_rehearsal.__main__ import main
+from pulumi_rehearsal.cli import main
 
 from .conftest import REPOSITORY
 

@@ -4,7 +4,7 @@ import pytest
 from google.protobuf import json_format, struct_pb2
 from hypothesis import given
 from hypothesis import strategies as st
-from pulumi_rehearsal import UNKNOWN, Archive, Asset, Secret
+from pulumi_rehearsal import UNKNOWN, Archive, Asset, Secret, unwrapped
 from pulumi_rehearsal.wire import (
     ASSET,
     OUTPUT,
@@ -16,7 +16,6 @@ from pulumi_rehearsal.wire import (
     opened,
     plain_of,
     struct_of,
-    unwrapped,
     wire_from_plain,
     wire_of,
     without_internal,

@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 
 from pulumi_rehearsal import Rehearsal, rehearse
-from pulumi_rehearsal.__main__ import main as rehearsal_command
+from pulumi_rehearsal.cli import main as rehearsal_command
 
 from tools.docs import costs, picture, policies, settings_table
 

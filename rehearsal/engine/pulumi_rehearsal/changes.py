@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import paths
-from .model import UNKNOWN, Secret, unknown_paths
+from .model import UNKNOWN, unknown_paths, unwrapped
 from .registration import PROVIDER_PREFIX
 
 if TYPE_CHECKING:
@@ -187,17 +187,9 @@ def _name_is_taken(token: str, old: Mapping[str, Any], new: Mapping[str, Any]) -
 
 def _comparable(inputs: Mapping[str, Any]) -> dict[str, Any]:
     """Inputs as a provider compares them: secrets opened, what is None left out, its own notes as well."""
-    return {k: _opened(v) for k, v in inputs.items() if v is not None and (k == "__defaults" or not k.startswith("__"))}
-
-
-def _opened(value: Any) -> Any:
-    if isinstance(value, Secret):
-        return _opened(value.value)
-    if isinstance(value, dict):
-        return {k: _opened(v) for k, v in value.items() if v is not None}
-    if isinstance(value, list):
-        return [_opened(item) for item in value]
-    return value
+    kept = {key: value for key, value in inputs.items() if key == "__defaults" or not key.startswith("__")}
+    opened: dict[str, Any] = unwrapped(kept, nulls=False)
+    return opened
 
 
 # -- a stack --------------------------------------------------------------------------------------------------

@@ -328,3 +328,14 @@ def unknown_paths(value: Any, path: str = "") -> list[str]:
     if isinstance(value, list):
         return [p for i, v in enumerate(value) for p in unknown_paths(v, f"{path}.{i}" if path else str(i))]
     return []
+
+
+def unwrapped(value: Any, *, nulls: bool = True) -> Any:
+    """A value without its `Secret` marks, at any depth; with `nulls=False`, without keys that hold None either."""
+    if isinstance(value, Secret):
+        return unwrapped(value.value, nulls=nulls)
+    if isinstance(value, dict):
+        return {key: unwrapped(item, nulls=nulls) for key, item in value.items() if nulls or item is not None}
+    if isinstance(value, list):
+        return [unwrapped(item, nulls=nulls) for item in value]
+    return value

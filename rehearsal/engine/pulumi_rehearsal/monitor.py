@@ -20,7 +20,7 @@ from . import lookups, outputs, state, wire
 from .callbacks import CallbackLost, Callbacks, Transforms
 from .errors import Refused
 from .hooks import HookFailed, Hooks
-from .model import Diagnostic, SourceLine, unknown_paths
+from .model import Diagnostic, SourceLine, unknown_paths, unwrapped
 from .providers import Providers
 from .registration import (
     PROVIDER_PREFIX,
@@ -235,7 +235,7 @@ class Monitor:
                     registration.type,
                     registration.name,
                     urn,
-                    wire.unwrapped(wire.plain_of(inputs)),
+                    unwrapped(wire.plain_of(inputs)),
                     self._providers.place(registration.provider),
                     looked_up=request.id,
                 )
@@ -270,7 +270,7 @@ class Monitor:
             self._transforms.apply_to_invoke(request)
         with self._lock:
             provider = self._provider_for(request.tok, request.provider, request.version)
-        args = wire.unwrapped(wire.plain_of(wire.wire_of(request.args)))
+        args = unwrapped(wire.plain_of(wire.wire_of(request.args)))
         if unknown_paths(args):
             self.note(
                 "warning",
@@ -286,7 +286,7 @@ class Monitor:
     def Call(self, request: resource_pb2.ResourceCallRequest) -> provider_pb2.CallResponse:  # noqa: N802
         """Answer a method of a resource, where the user gave an answer for it."""
         self._go_on()
-        args = wire.unwrapped(wire.plain_of(wire.wire_of(request.args)))
+        args = unwrapped(wire.plain_of(wire.wire_of(request.args)))
         if request.tok not in self._answers:
             raise self._stop(
                 f"the program calls {request.tok}, which a rehearsal cannot do: give an answer for this token in a "

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from . import outputs, state, wire
+from .model import unwrapped
 from .registration import PROVIDER_PREFIX
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class Providers:
             registration.type,
             registration.name,
             registration.urn,
-            wire.unwrapped(wire.plain_of(registration.inputs)),
+            unwrapped(wire.plain_of(registration.inputs)),
             self.place(registration.provider),
             looked_up=registration.options.import_id,
             instead_of=old.outputs if old is not None and step is not None and step.op == "replace" else None,
@@ -101,7 +102,7 @@ class Providers:
                 registration.type,
                 registration.name,
                 registration.urn,
-                wire.unwrapped(wire.plain_of(registration.inputs)),
+                unwrapped(wire.plain_of(registration.inputs)),
                 self.place(registration.provider),
             )
             registration.outputs = {**wire.wire_from_plain(made), **self._answered(registration)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from .model import Archive, Asset, Secret
+from .model import Archive, Asset, Secret, unwrapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -52,18 +52,14 @@ def set_by_others(run: Rehearsal) -> dict[str, dict[str, Any]]:
     for setter_type, (key, target_type, identity, output, value_of) in _SETTERS.items():
         setters: dict[Any, list[Resource]] = {}
         for setter in run.all(setter_type):
-            if isinstance(name := _opened(setter.inputs.get(key)), str):
+            if isinstance(name := unwrapped(setter.inputs.get(key)), str):
                 setters.setdefault(name, []).append(setter)
         for target in run.all(target_type) if setters else ():
-            mine = setters.get(_opened(target.outputs.get(identity)), [])
+            mine = setters.get(unwrapped(target.outputs.get(identity)), [])
             # What the program says on the resource itself is its own business, and the provider's.
             if mine and output not in target.inputs:
                 found.setdefault(target.urn, {})[output] = value_of(mine)
     return found
-
-
-def _opened(value: Any) -> Any:
-    return value.value if isinstance(value, Secret) else value
 
 
 def _policy(setters: list[Resource]) -> Any:

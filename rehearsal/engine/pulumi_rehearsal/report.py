@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from .changes import changing
@@ -16,30 +16,9 @@ if TYPE_CHECKING:
 
     from .changes import Step
     from .model import Diagnostic, Rehearsal, Resource, Violation
+    from .terminal import Paint
 
-_RESET = "\x1b[0m"
-_STYLES = {
-    "bold": "\x1b[1m",
-    "dim": "\x1b[2m",
-    "red": "\x1b[31m",
-    "green": "\x1b[32m",
-    "yellow": "\x1b[33m",
-    "magenta": "\x1b[35m",
-}
 _INDENT = "    "
-
-
-@dataclass(frozen=True)
-class Paint:
-    """Colours, or none."""
-
-    on: bool
-
-    def __call__(self, text: str, *styles: str) -> str:
-        """The text in these styles."""
-        if not self.on or not text:
-            return text
-        return "".join(_STYLES[style] for style in styles) + text + _RESET
 
 
 # -- for people -----------------------------------------------------------------------------------------------

@@ -135,17 +135,6 @@ def wire_from_plain(value: Any) -> Any:  # noqa: PLR0911  one for each kind
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def unwrapped(plain: Any) -> Any:
-    """A plain value with its secrets opened, at any depth."""
-    if isinstance(plain, Secret):
-        return unwrapped(plain.value)
-    if isinstance(plain, dict):
-        return {key: unwrapped(value) for key, value in plain.items()}
-    if isinstance(plain, list):
-        return [unwrapped(item) for item in plain]
-    return plain
-
-
 def is_secret(wire: Any) -> bool:
     """Whether a wire value is a secret as a whole."""
     return isinstance(wire, dict) and wire.get(SIGNATURE) == SECRET
