@@ -32,7 +32,7 @@ from .declared import Declared, Service
 from .permissions import Call, Permissions
 
 Answer = tuple[int, dict[str, Any]]
-Player = Callable[[Mapping[str, Any]], Answer]
+StubHandler = Callable[[Mapping[str, Any]], Answer]
 
 _PARAMS: Final = "rehearsed parameters"
 _NOBODY: Final = {"aws_access_key_id": "rehearsal", "aws_secret_access_key": "rehearsal"}
@@ -55,7 +55,7 @@ class Account:
     def __init__(self, declared: Declared, permissions: Permissions) -> None:
         self.declared = declared
         self.permissions = permissions
-        self.players: dict[str, Player] = {}
+        self.stub_handlers: dict[str, StubHandler] = {}
         """`service:Operation` to what answers it in the emulator's place."""
         self.after: dict[str, Callable[[Mapping[str, Any]], None]] = {}
         """`service:Operation` to what happens once the emulator has done it."""
@@ -117,14 +117,14 @@ class Account:
             refused = self._besides(role, f"{service}:{model.name}", params)
         except NotImplementedError as error:
             # A handler would take it for AWS's answer and go on.
-            self.permissions.complain(f"{role.rpartition('/')[2]}: {error}.")
+            self.permissions.report_denied(f"{role.rpartition('/')[2]}: {error}.")
         if refused is not None:
             code, message = refused
             return SimpleNamespace(status_code=400), {"Error": {"Code": code, "Message": message}}
-        player = self.players.get(f"{service}:{model.name}")
-        if player is None:
+        stub_handler = self.stub_handlers.get(f"{service}:{model.name}")
+        if stub_handler is None:
             return None
-        status, body = player(params)
+        status, body = stub_handler(params)
         return SimpleNamespace(status_code=status), body
 
     def _follow(self, model: Any, context: Mapping[str, Any], http_response: Any, **_: Any) -> None:
@@ -132,12 +132,12 @@ class Account:
         if then is not None and http_response.status_code == 200:  # noqa: PLR2004
             then(context[_PARAMS])
 
-    def taken_on(self, role: str, service: str, source: str) -> None:
+    def assume_role(self, role: str, service: str, source: str) -> None:
         """A service of AWS takes on a role on behalf of one of the stack's own resources, its ARN `source`."""
         keys = {"aws:sourcearn": source, "aws:sourceaccount": self.declared.account}
         self.permissions.assume(role, ("Service", service), keys)
 
-    def played(self, role: str, action: str, *resources: str) -> None:
+    def record_call(self, role: str, action: str, *resources: str) -> None:
         """Note a call that a service of AWS makes under a role and that no emulator has to answer."""
         self.permissions.call(Call(role=role, action=action, resources=resources or ("*",)))
 

@@ -234,7 +234,7 @@ class Ci:
     def _blobs(self, repository: str, actions: Sequence[str]) -> None:
         arn = self._account.arn("ecr", f"repository/{repository}")
         for action in actions:
-            self._account.played(self.role, f"ecr:{action}", arn)
+            self._account.record_call(self.role, f"ecr:{action}", arn)
 
 
 def _options(argv: Sequence[str]) -> dict[str, list[str]]:

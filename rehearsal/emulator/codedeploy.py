@@ -19,7 +19,7 @@ from .declared import Service
 from .ecs import Ecs, short
 from .events import Bus
 from .lambdas import Lambdas
-from .network import Front, TargetGroup
+from .network import ListenerStub, TargetGroup
 from .timeline import Timeline
 
 ROLLBACK: Final = "codeDeployRollback"
@@ -71,8 +71,8 @@ class _Sets:
     """The two sides of one deployment."""
 
     old: str
-    production: Front
-    test: Front
+    production: ListenerStub
+    test: ListenerStub
     blue: str
     green: str
     network: Mapping[str, Any]
@@ -97,17 +97,17 @@ class CodeDeploy:
         lambdas: Lambdas,
         ecs: Ecs,
         timeline: Timeline,
-        fronts: Mapping[str, Front],
+        listeners: Mapping[str, ListenerStub],
         groups: Mapping[str, TargetGroup],
     ) -> None:
         self._account, self._bus, self._lambdas, self._ecs, self._timeline = account, bus, lambdas, ecs, timeline
-        self._fronts, self._groups = fronts, groups
+        self._listeners, self._groups = listeners, groups
         self.alarms = {a["name"]: "OK" for a in account.declared.inputs("aws:cloudwatch/metricAlarm:MetricAlarm")}
         self.deployments: dict[str, Deployment] = {}
         self.at: Callable[[str, Deployment], None] = lambda _moment, _deployment: None
-        account.players["codedeploy:ListDeployments"] = self._list
-        account.players["codedeploy:GetDeployment"] = self._get
-        account.players["codedeploy:PutLifecycleEventHookExecutionStatus"] = self._take
+        account.stub_handlers["codedeploy:ListDeployments"] = self._list
+        account.stub_handlers["codedeploy:GetDeployment"] = self._get
+        account.stub_handlers["codedeploy:PutLifecycleEventHookExecutionStatus"] = self._take
 
     # ------------------------------------------------------------ what functions ask
 
@@ -148,7 +148,7 @@ class CodeDeploy:
         role = self._group(deployment)["serviceRoleArn"]
         info = deployment.info()
         group = f"deploymentgroup:{info['applicationName']}/{info['deploymentGroupName']}"
-        self._account.taken_on(role, "codedeploy.amazonaws.com", self._account.arn("codedeploy", group))
+        self._account.assume_role(role, "codedeploy.amazonaws.com", self._account.arn("codedeploy", group))
         self._timeline.note("CodeDeploy", f"{deployment.id} begins", role)
         self._tell(deployment, "START")
         deployment.listed = True
@@ -175,9 +175,9 @@ class CodeDeploy:
         found = self._account.client("ecs", role).describe_services(cluster=service.cluster, services=[service.base])
         (primary,) = [t for t in found["services"][0]["taskSets"] if t["status"] == "PRIMARY"]
         for action in ("DescribeTargetGroups", "DescribeListeners", "DescribeRules"):
-            self._account.played(role, f"elasticloadbalancing:{action}")
-        production = self._fronts[pair["prodTrafficRoute"]["listenerArns"][0]]
-        test = self._fronts[pair["testTrafficRoute"]["listenerArns"][0]]
+            self._account.record_call(role, f"elasticloadbalancing:{action}")
+        production = self._listeners[pair["prodTrafficRoute"]["listenerArns"][0]]
+        test = self._listeners[pair["testTrafficRoute"]["listenerArns"][0]]
         names = {g["name"] for g in pair["targetGroups"]}
         both = [arn for arn, group in self._groups.items() if group.name in names]
         (blue,) = production.weights
@@ -268,7 +268,7 @@ class CodeDeploy:
             return
         arn, execution = hooks[event], str(uuid.uuid4())
         name = arn.rpartition(":")[2]
-        self._account.played(role, "lambda:InvokeFunction", arn)
+        self._account.record_call(role, "lambda:InvokeFunction", arn)
         if arn not in self._account.declared.functions:
             self._timeline.note("CodeDeploy", f"{event}: {name} is not this stack's, and is taken to agree", role)
             return
@@ -293,16 +293,15 @@ class CodeDeploy:
         names = watched.get("alarms", []) if watched.get("enabled") else []
         if names:
             arns = [self._account.arn("cloudwatch", f"alarm:{name}") for name in names]
-            self._account.played(role, "cloudwatch:DescribeAlarms", *arns)
+            self._account.record_call(role, "cloudwatch:DescribeAlarms", *arns)
         for name in names:
             if self.alarms.get(name) == "ALARM":
                 self._timeline.note("CodeDeploy", f"sees the alarm {name}", role, trouble=True)
                 raise _EndedError("ALARM_ACTIVE", f"The alarm {name} was raised.", "DEPLOYMENT_STOP_ON_ALARM")
 
-    def _shift(self, front: Front, weights: dict[str, int], role: str) -> None:
-        listener = self._account.declared.listeners[front.arn]
-        self._account.played(role, "elasticloadbalancing:ModifyListener", listener.arn)
-        front.weights = weights
+    def _shift(self, listener: ListenerStub, weights: dict[str, int], role: str) -> None:
+        self._account.record_call(role, "elasticloadbalancing:ModifyListener", listener.arn)
+        listener.weights = weights
 
     # ------------------------------------------------------------ the way back
 

@@ -98,10 +98,10 @@ class CodePipeline:
         self._jobs: dict[str, list[tuple[str, dict[str, Any]]]] = {}
         """Execution to the functions and events of the first job of each of its Lambda actions."""
         bus.start = self.start
-        account.players["codepipeline:PutJobSuccessResult"] = lambda p: self._answer("success", p)
-        account.players["codepipeline:PutJobFailureResult"] = lambda p: self._answer("failure", p)
-        account.players["codepipeline:ListActionExecutions"] = self._list
-        account.players["codepipeline:GetPipelineState"] = self._state
+        account.stub_handlers["codepipeline:PutJobSuccessResult"] = lambda p: self._answer("success", p)
+        account.stub_handlers["codepipeline:PutJobFailureResult"] = lambda p: self._answer("failure", p)
+        account.stub_handlers["codepipeline:ListActionExecutions"] = self._list
+        account.stub_handlers["codepipeline:GetPipelineState"] = self._state
 
     def start(self, arn: str, given: Mapping[str, Any]) -> None:
         """StartPipelineExecution; `given` may pin the revision of a source."""
@@ -115,11 +115,11 @@ class CodePipeline:
     def run(self, execution: Execution) -> None:
         """Walk through the stages until the end or the first failure."""
         pipeline = execution.service.pipeline
-        self._account.taken_on(pipeline.role, "codepipeline.amazonaws.com", pipeline.arn)
+        self._account.assume_role(pipeline.role, "codepipeline.amazonaws.com", pipeline.arn)
         # CodePipeline user guide, "CodePipeline service role policy": what every pipeline asks of its own store.
         store = f"arn:aws:s3:::{pipeline.artifact_bucket}"
         for call in ("GetBucketAcl", "GetBucketLocation", "GetBucketVersioning"):
-            self._account.played(pipeline.role, f"s3:{call}", store)
+            self._account.record_call(pipeline.role, f"s3:{call}", store)
         self._timeline.note("CodePipeline", f"{pipeline.name} begins", pipeline.role)
         self._tell_pipeline(execution, "STARTED")
         for stage, actions in pipeline.stages.items():
@@ -157,7 +157,7 @@ class CodePipeline:
         self._tell_action(execution, action, "STARTED")
         role = action.role or pipeline.role
         if action.role is not None:
-            self._account.played(pipeline.role, "sts:AssumeRole", action.role)
+            self._account.record_call(pipeline.role, "sts:AssumeRole", action.role)
             self._account.permissions.assume(action.role, ("AWS", pipeline.role))
         kind = (action.category, action.provider)
         if kind == ("Source", "S3"):
@@ -181,7 +181,7 @@ class CodePipeline:
         s3.get_bucket_location(Bucket=place["Bucket"])
         # What the action asks besides (CodePipeline user guide, "Service role permissions: S3 source action").
         arn = f"arn:aws:s3:::{place['Bucket']}"
-        self._account.played(role, "s3:GetBucketAcl", arn)
+        self._account.record_call(role, "s3:GetBucketAcl", arn)
         if s3.get_bucket_versioning(Bucket=place["Bucket"]).get("Status") != "Enabled":
             raise _FailedError(f"The bucket {place['Bucket']} is not versioned.")
         version = execution.overrides.get(action.name) or str(s3.head_object(**place)["VersionId"])
@@ -211,7 +211,7 @@ class CodePipeline:
             self._place(execution, artifact)
         token: str | None = None
         for _ in range(_MOST_JOBS):
-            self._account.played(role, "lambda:InvokeFunction", function.arn)
+            self._account.record_call(role, "lambda:InvokeFunction", function.arn)
             job = str(uuid.uuid4())
             event = self._job(execution, action, job=job, given=given, role=role, token=token)
             if token is None:
@@ -319,12 +319,12 @@ class CodePipeline:
         # What the action calls before and while a deployment runs (CodePipeline user guide, its reference).
         application = self._account.arn("codedeploy", f"application:{own['appName']}")
         for call in ("GetApplication", "RegisterApplicationRevision", "GetApplicationRevision"):
-            self._account.played(role, f"codedeploy:{call}", application)
+            self._account.record_call(role, f"codedeploy:{call}", application)
         configuration = self._account.arn("codedeploy", f"deploymentconfig:{own['deploymentConfigName']}")
-        self._account.played(role, "codedeploy:GetDeploymentConfig", configuration)
+        self._account.record_call(role, "codedeploy:GetDeploymentConfig", configuration)
         arn = self._account.arn("codedeploy", f"deploymentgroup:{group}")
-        self._account.played(role, "codedeploy:CreateDeployment", arn)
-        self._account.played(role, "codedeploy:GetDeployment", arn)
+        self._account.record_call(role, "codedeploy:CreateDeployment", arn)
+        self._account.record_call(role, "codedeploy:GetDeployment", arn)
         deployment = self._codedeploy.create(service)
         filled = app_spec.replace(files.TASK_DEFINITION_PLACEHOLDER.encode(), revision.encode())
         self._codedeploy.run(deployment, yaml.safe_load(filled))

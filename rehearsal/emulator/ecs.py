@@ -51,12 +51,12 @@ def asked_to_start(definition: Mapping[str, Any], arn: Callable[[str, str], str]
 class Ecs:
     """Starts tasks and rolls rolling services out.
 
-    With `sick`, new tasks of a rolling service never become healthy.
+    With `unhealthy`, new tasks of a rolling service never become healthy.
     """
 
     def __init__(self, account: Account, timeline: Timeline) -> None:
         self._account, self._timeline = account, timeline
-        self.sick = False
+        self.unhealthy = False
         self._rolling: dict[str, Service] = {
             f"{s.cluster}:{s.base}": s for s in account.declared.services.values() if not s.blue_green
         }
@@ -68,9 +68,9 @@ class Ecs:
         execution, task = found["executionRoleArn"], account.arn("ecs", f"task/{service.cluster}/0123456789abcdef")
         for role in (execution, found.get("taskRoleArn")):
             if role is not None:
-                account.taken_on(role, "ecs-tasks.amazonaws.com", task)
+                account.assume_role(role, "ecs-tasks.amazonaws.com", task)
         for action, resource in asked_to_start(found, account.arn):
-            account.played(execution, action, resource)
+            account.record_call(execution, action, resource)
         count = service.ecs["desiredCount"]
         self._timeline.note("ECS", f"starts {count} tasks of {short(task_definition)}", execution)
 
@@ -99,7 +99,7 @@ class Ecs:
         if primary["rolloutState"] != "IN_PROGRESS":
             return
         desired = service.ecs["desiredCount"]
-        if self.sick and len(record.deployments) > 1 and primary["id"].endswith("2"):
+        if self.unhealthy and len(record.deployments) > 1 and primary["id"].endswith("2"):
             self._break(service, record, desired)
         elif primary["runningCount"] < desired:
             primary |= {"runningCount": desired, "pendingCount": 0}

@@ -19,7 +19,7 @@ Event = dict[str, Any]
 class Bus:
     """Sends each event to the targets of every rule that matches it.
 
-    `lose` is asked before a delivery (rule, event); True loses it. `invoke` calls a function by ARN and `start` a
+    `drop_event` is asked before a delivery (rule, event); True loses it. `invoke` calls a function by ARN and `start` a
     pipeline by ARN.
     """
 
@@ -27,7 +27,7 @@ class Bus:
         self._account, self._declared, self._timeline = account, account.declared, timeline
         self.invoke: Callable[[str, Event], Any]
         self.start: Callable[[str, Mapping[str, Any]], None]
-        self.lose: Callable[[Rule, Event], bool] = lambda _rule, _event: False
+        self.drop_event: Callable[[Rule, Event], bool] = lambda _rule, _event: False
 
     def send(self, event: Event) -> list[str]:
         """Deliver an event; returns the names of the rules that matched."""
@@ -49,7 +49,7 @@ class Bus:
 
     def _deliver(self, rule: Rule, event: Event) -> None:
         for target in rule.targets:
-            if self.lose(rule, event):
+            if self.drop_event(rule, event):
                 state = event["detail"].get("state", "")
                 self._timeline.note("EventBridge", f"{state} for {rule.name} is lost on its way", trouble=True)
                 continue
@@ -65,8 +65,8 @@ class Bus:
     def _start(self, rule: Rule, target: Target, given: Mapping[str, Any]) -> None:
         if target.role is None:
             raise NotDeclaredError(f"The rule {rule.name} starts {target.arn} without a role.")
-        self._account.taken_on(target.role, "events.amazonaws.com", rule.arn)
-        self._account.played(target.role, "codepipeline:StartPipelineExecution", target.arn)
+        self._account.assume_role(target.role, "events.amazonaws.com", rule.arn)
+        self._account.record_call(target.role, "codepipeline:StartPipelineExecution", target.arn)
         self._timeline.note("EventBridge", f"{rule.name} matches and starts the pipeline", target.role)
         self.start(target.arn, given)
 
@@ -82,7 +82,9 @@ class Bus:
                 and permission.get("sourceAccount") in {None, self._declared.account}
             ):
                 return
-        self._account.permissions.complain(f"The function {function.name} does not let the rule {rule.name} call it.")
+        self._account.permissions.report_denied(
+            f"The function {function.name} does not let the rule {rule.name} call it."
+        )
 
     # ------------------------------------------------------------ events
 

@@ -43,7 +43,7 @@ class Lambdas:
     Attributes:
         account: where they call AWS.
         environment: variables that every function gets besides its own: addresses of stand-ins on loopback.
-        hurry: variables that replace declared ones, to spend no real time on a failure that is sure.
+        env_overrides: variables that replace declared ones, to spend no real time on a failure that is sure.
         trusted: certificates that the functions trust.
         twice: whether each event reaches its function a second time, as Lambda and EventBridge may do.
         faults: one sentence for each invocation that failed by itself.
@@ -52,7 +52,7 @@ class Lambdas:
     account: Account
     timeline: Timeline
     environment: dict[str, str] = field(default_factory=dict)
-    hurry: dict[str, str] = field(default_factory=dict)
+    env_overrides: dict[str, str] = field(default_factory=dict)
     trusted: Path | None = None
     twice: bool = False
     faults: list[str] = field(default_factory=list)
@@ -70,13 +70,13 @@ class Lambdas:
             raise NotDeclaredError(f"The function {arn} is called and not declared by this stack.")
         handler = _handler(function)
         group = f"/aws/lambda/{function.name}"
-        self.account.taken_on(function.role, "lambda.amazonaws.com", function.arn)
+        self.account.assume_role(function.role, "lambda.amazonaws.com", function.arn)
         stream = self.account.arn("logs", f"log-group:{group}:log-stream:rehearsal")
         for action in ("logs:CreateLogStream", "logs:PutLogEvents"):
-            self.account.played(function.role, action, stream)
+            self.account.record_call(function.role, action, stream)
         if function.in_vpc:
             for action in _IN_VPC:
-                self.account.played(function.role, action)
+                self.account.record_call(function.role, action)
         said = self._run(function, handler, event)
         if self.twice:
             self._run(function, handler, event)
@@ -103,7 +103,7 @@ class Lambdas:
         own = {name: before[name] for name in _KEPT if name in before}
         own |= {"AWS_REGION": region, "AWS_DEFAULT_REGION": region, "AWS_LAMBDA_FUNCTION_NAME": function.name}
         own |= {**function.environment, **self.environment}
-        own |= {name: value for name, value in self.hurry.items() if name in function.environment}
+        own |= {name: value for name, value in self.env_overrides.items() if name in function.environment}
         if self.trusted is not None:
             own["SSL_CERT_FILE"] = str(self.trusted)
         os.environ.clear()

@@ -31,7 +31,7 @@ class TargetGroup:
 
 
 @dataclass
-class Front:
+class ListenerStub:
     """One listener of a load balancer: target group to weight in percent."""
 
     arn: str
@@ -95,9 +95,9 @@ class Network:
                 server.shutdown()
                 server.server_close()
 
-    def stand_in(self, front: Front, host: str, port: int, tls: ssl.SSLContext | None) -> None:
+    def serve_listener(self, listener: ListenerStub, host: str, port: int, tls: ssl.SSLContext | None) -> None:
         """Answer `host:port` as a listener of a load balancer."""
-        self._routes[host, port] = self._serve(_listener(front), tls)
+        self._routes[host, port] = self._serve(_listener(listener), tls)
 
     def _serve(self, handler: type[BaseHTTPRequestHandler], tls: ssl.SSLContext | None = None) -> int:
         server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -122,10 +122,10 @@ class _Quiet(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-def _listener(front: Front) -> type[BaseHTTPRequestHandler]:
+def _listener(listener: ListenerStub) -> type[BaseHTTPRequestHandler]:
     class Listener(_Quiet):
         def do_GET(self) -> None:
-            status, text = front.answer()
+            status, text = listener.answer()
             self.say(status, f"{text}\n".encode())
 
     return Listener

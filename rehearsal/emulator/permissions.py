@@ -67,7 +67,7 @@ class Permissions:
         except (DocumentError, NotImplementedError) as error:
             found = [f"{call.role.rpartition('/')[2]} calls {call.action}, which cannot be judged: {error}."]
         for sentence in found:
-            self.complain(sentence)
+            self.report_denied(sentence)
         return found
 
     def _judge(self, call: Call) -> Iterator[str]:
@@ -114,9 +114,9 @@ class Permissions:
             names = statement.principals.names if statement.principals else ()
             if statement.allows and principal in names and _acts(statement, call) and _met(statement, call):
                 return
-        self.complain(f"The trust document of {role.name} does not let {principal[1]} take it on.")
+        self.report_denied(f"The trust document of {role.name} does not let {principal[1]} take it on.")
 
-    def complain(self, sentence: str) -> None:
+    def report_denied(self, sentence: str) -> None:
         """Note something that is not allowed; the same sentence is noted once."""
         if sentence not in self.problems:
             self.problems.append(sentence)

@@ -36,7 +36,7 @@ class Check:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class ServiceState:
     """How a service stands before its release."""
 
     live: str
@@ -50,9 +50,9 @@ class Standing:
     """Functions that failed by themselves so far."""
 
 
-def standing(stage: Stage, service: Service) -> Standing:
+def service_state(stage: Stage, service: Service) -> ServiceState:
     """How the service stands now."""
-    return Standing(
+    return ServiceState(
         live=live(stage, service),
         suspended=stage.account.suspended(service),
         revisions=_revisions(stage, service),
@@ -97,7 +97,7 @@ def flags(suspended: Mapping[str, bool]) -> str:
     return f"suspended: {', '.join(held)}" if held else "nothing is suspended"
 
 
-def checks(stage: Stage, service: Service, before: Standing) -> Iterator[Check]:
+def checks(stage: Stage, service: Service, before: ServiceState) -> Iterator[Check]:
     """Everything that must be so once the release of the service is over."""
 
     def check(what: str, ok: bool, found: str) -> Check:
@@ -162,7 +162,7 @@ def _parameters(stage: Stage) -> frozenset[str]:
     return frozenset(parameter["Name"] for parameter in found)
 
 
-def _left(stage: Stage, service: Service, execution: Execution, before: Standing) -> Iterator[str]:
+def _left(stage: Stage, service: Service, execution: Execution, before: ServiceState) -> Iterator[str]:
     """What the release left behind and should not have."""
     record = stage.account.emulated_service(service)
     if service.blue_green:
@@ -183,7 +183,7 @@ def _left(stage: Stage, service: Service, execution: Execution, before: Standing
             yield f"{more} revisions of a release that never got to its deployment"
 
 
-def _told(stage: Stage, service: Service, step: str | None, before: Standing) -> tuple[bool, str]:
+def _told(stage: Stage, service: Service, step: str | None, before: ServiceState) -> tuple[bool, str]:
     """Whether every declared channel got every message that this release owes, with the channel's own token."""
     if not stage.channels:
         return True, "the stack names no channel"

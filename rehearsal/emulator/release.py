@@ -25,7 +25,7 @@ from .events import Bus, Event
 from .handoffs import named_images
 from .lambdas import Lambdas
 from .permissions import Call, Grant, Permissions
-from .post_release_checks import Check, checks, flags, standing
+from .post_release_checks import Check, checks, flags, service_state
 from .registry import PLATFORM_OF, PLATFORMS, push
 from .steps import (
     ALARM,
@@ -174,7 +174,7 @@ class Stage:
             lambdas=self.lambdas,
             ecs=self.ecs,
             timeline=self.timeline,
-            fronts=self.fronts,
+            listeners=self.listeners,
             groups=self.groups,
         )
         self.codepipeline = CodePipeline(
@@ -186,8 +186,8 @@ class Stage:
             timeline=self.timeline,
             approve=self._asked,
         )
-        self.account.players["ecr:DescribeImageScanFindings"] = self._scanned
-        self.account.players["ecr:GetDownloadUrlForLayer"] = self.account.layer
+        self.account.stub_handlers["ecr:DescribeImageScanFindings"] = self._scanned
+        self.account.stub_handlers["ecr:GetDownloadUrlForLayer"] = self.account.layer
         self._arrange()
         return self
 
@@ -212,7 +212,7 @@ class Stage:
 
     def _load_balancers(self) -> None:
         self.groups = {arn: network.TargetGroup(name) for arn, name in self.declared.target_groups.items()}
-        self.fronts: dict[str, network.Front] = {}
+        self.listeners: dict[str, network.ListenerStub] = {}
         self.addresses: dict[str, tuple[str, int, str | None]] = {}
         for service in self.declared.services.values():
             for traffic in service.ecs.get("loadBalancers", []):
@@ -223,8 +223,8 @@ class Stage:
             certificate = network.certificate(sorted(set(names.values())), self._home)
             self.lambdas.trusted, tls = certificate.trusted, certificate.server
         for arn, at in self.declared.listeners.items():
-            self.fronts[arn] = network.Front(arn, {at.target_group: 100}, self.groups)
-            self.network.stand_in(self.fronts[arn], at.host, at.port, tls if at.tls else None)
+            self.listeners[arn] = network.ListenerStub(arn, {at.target_group: 100}, self.groups)
+            self.network.serve_listener(self.listeners[arn], at.host, at.port, tls if at.tls else None)
             self.addresses[arn] = (at.host, at.port, names.get(arn))
 
     def _certified_name(self, host: str) -> str:
@@ -271,11 +271,11 @@ class Stage:
     def _arrange(self) -> None:
         """Let happen what the step says."""
         if self.step == FAILED_SMOKE_TEST:
-            self.ecs.sick = True
-            self.lambdas.hurry = {"SMOKE_SECONDS": "0.3"}
+            self.ecs.unhealthy = True
+            self.lambdas.env_overrides = {"SMOKE_SECONDS": "0.3"}
         self.codedeploy.at = self._at
         if self.step == LOST_EVENT:
-            self.bus.lose = self._loses
+            self.bus.drop_event = self._loses
 
     def _at(self, moment: str, deployment: Deployment) -> None:
         service = deployment.service
@@ -316,7 +316,10 @@ class Stage:
         self.timeline.begin(service.name)
         if self.step == LATE_JOB:
             self._run(service, self._hand_over(service, None, of="an earlier release"))
-        before, earlier = standing(self, service), [e for e in self.codepipeline.executions if e.service is service]
+        before, earlier = (
+            service_state(self, service),
+            [e for e in self.codepipeline.executions if e.service is service],
+        )
         self.timeline.note("ECS", f"{before.live} is live; {flags(before.suspended)}, by a person")
         self._run(service, self._hand_over(service, handoff))
         if self.step == LATE_JOB:

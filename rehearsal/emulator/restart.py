@@ -124,8 +124,8 @@ def _unreachable(revision: Revision, service: Service, declared: Declared) -> It
     if not balancers:
         yield f"The load balancer {service.base} {_FROM_NOW_ON}."
         return
-    tasks, front = service.ecs["networkConfiguration"]["securityGroups"], balancers[0]["securityGroups"]
-    for kind, held, other in (("Ingress", tasks, front), ("Egress", front, tasks)):
+    tasks, balancer = service.ecs["networkConfiguration"]["securityGroups"], balancers[0]["securityGroups"]
+    for kind, held, other in (("Ingress", tasks, balancer), ("Egress", balancer, tasks)):
         rules = declared.inputs(f"aws:vpc/securityGroup{kind}Rule:SecurityGroup{kind}Rule")
         if not any(_opens(rule, held, other, revision.port) for rule in rules):
             way = "into the tasks" if kind == "Ingress" else "out of the load balancer"

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from rehearsal.emulator.network import Front, Network, TargetGroup
+from rehearsal.emulator.network import ListenerStub, Network, TargetGroup
 
 
 def groups(**healthy):
@@ -26,10 +26,10 @@ def test_a_declared_name_is_answered_by_the_target_group_that_has_the_traffic():
     network = Network()
 
     with network.up():
-        front = Front("listener", {"blue": 100}, groups(blue=True, green=False))
-        network.stand_in(front, "lb.example.com", 80, None)
+        listener = ListenerStub("listener", {"blue": 100}, groups(blue=True, green=False))
+        network.serve_listener(listener, "lb.example.com", 80, None)
         before = get("lb.example.com", 80)
-        front.weights = {"green": 100}
+        listener.weights = {"green": 100}
         after = get("lb.example.com", 80)
 
     assert before == (200, "blue")
@@ -47,14 +47,14 @@ def test_every_other_name_is_refused_and_everything_is_put_back():
 
 
 def test_traffic_is_shared_by_weight():
-    front = Front("listener", {"green": 30, "blue": 70}, groups(blue=True, green=True))
+    listener = ListenerStub("listener", {"green": 30, "blue": 70}, groups(blue=True, green=True))
 
-    said = [front.answer()[1] for _ in range(100)]
+    said = [listener.answer()[1] for _ in range(100)]
 
     assert (said.count("green"), said.count("blue")) == (30, 70)
 
 
 def test_a_target_group_without_tasks_answers_503():
-    front = Front("listener", {"green": 100}, {"green": TargetGroup("green")})
+    listener = ListenerStub("listener", {"green": 100}, {"green": TargetGroup("green")})
 
-    assert front.answer() == (503, "no task behind this target group")
+    assert listener.answer() == (503, "no task behind this target group")
