@@ -15,12 +15,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .steps import REJECTED_APPROVAL, STEPS, StepError
+from . import strategy
+from .errors import NotDeclaredError, StepError
+from .steps import REJECTED_APPROVAL
 
 if TYPE_CHECKING:
     from pulumi_rehearsal import Rehearsal
 
-    from .codepipeline import Question
+    from .executions import Question
     from .release import Outcome
     from .timeline import Entry
 
@@ -33,8 +35,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     started = time.perf_counter()
     # What is imported from here on costs time that --help and a mistyped option need not spend.
     from pulumi_rehearsal import UsageError  # noqa: PLC0415
-
-    from .declared import NotDeclaredError  # noqa: PLC0415
 
     try:
         return _run(options, started)
@@ -67,7 +67,7 @@ def _run(options: argparse.Namespace, started: float) -> int:
     if run.errors:
         said = "; ".join(diagnostic.message.splitlines()[0] for diagnostic in run.errors)
         raise UsageError(f"stack {options.stack} cannot be rehearsed ({said}); mend it with make rehearse first")
-    answered = options.yes or options.permissions or options.fail_at == REJECTED_APPROVAL or sys.stdin.isatty()
+    answered = options.yes or options.permissions or options.fail_at == REJECTED_APPROVAL.name or sys.stdin.isatty()
     if not answered and any(s.pipeline.approves() for s in Declared(run).services.values()):
         raise UsageError(f"stack {options.stack} asks for approval: run it on a terminal, or approve by --yes")
     return _release(options, run, handoff, started)
@@ -85,7 +85,7 @@ def _pair(text: str) -> tuple[str, str]:
 def _release(options: argparse.Namespace, run: Rehearsal, handoff: bytes | None, started: float) -> int:
     from . import report  # noqa: PLC0415
     from .accepted_grants import stale, unexplained  # noqa: PLC0415
-    from .ci import HandoffFailedError  # noqa: PLC0415
+    from .errors import HandoffFailedError  # noqa: PLC0415
 
     paint = report.Paint(on=sys.stdout.isatty() if options.color is None else options.color)
     try:
@@ -134,7 +134,7 @@ def _outcomes(
         )
         return [outcome]
     out = []
-    for step in (None, *STEPS):
+    for step in (None, *strategy.steps()):
         try:
             out.append(rehearse_release(run, step=step, approve=approve))
         except StepError:
@@ -186,7 +186,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--handoff", type=Path, metavar="FILE", help="hand over this imagedefinitions.json.zip in place of CI's script"
     )
-    parser.add_argument("--fail-at", choices=STEPS, metavar="STEP", help=f"make it fail: {', '.join(STEPS)}")
+    parser.add_argument(
+        "--fail-at", choices=strategy.steps(), metavar="STEP", help=f"make it fail: {', '.join(strategy.steps())}"
+    )
     parser.add_argument("--first-release", action="store_true", help="nothing was ever released before")
     parser.add_argument("--twice", action="store_true", help="every event and job reaches its function a second time")
     parser.add_argument("--yes", action="store_true", help="approve without asking")

@@ -12,6 +12,7 @@ import io
 import json
 import os
 import zipfile
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -57,7 +58,7 @@ class Account:
         self.permissions = permissions
         self.stub_handlers: dict[str, StubHandler] = {}
         """`service:Operation` to what answers it in the emulator's place."""
-        self.after: dict[str, Callable[[Mapping[str, Any]], None]] = {}
+        self.after: dict[str, list[Callable[[Mapping[str, Any]], None]]] = defaultdict(list)
         """`service:Operation` to what happens once the emulator has done it."""
         self._roles: dict[str, str] = {}
         self._sessions: dict[str, _Credentials] = {}
@@ -128,9 +129,9 @@ class Account:
         return SimpleNamespace(status_code=status), body
 
     def _follow(self, model: Any, context: Mapping[str, Any], http_response: Any, **_: Any) -> None:
-        then = self.after.get(f"{model.service_model.service_name}:{model.name}")
-        if then is not None and http_response.status_code == 200:  # noqa: PLR2004
-            then(context[_PARAMS])
+        if http_response.status_code == 200:  # noqa: PLR2004
+            for then in self.after.get(f"{model.service_model.service_name}:{model.name}", ()):
+                then(context[_PARAMS])
 
     def assume_role(self, role: str, service: str, source: str) -> None:
         """A service of AWS takes on a role on behalf of one of the stack's own resources, its ARN `source`."""

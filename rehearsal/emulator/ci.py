@@ -25,7 +25,8 @@ from botocore.exceptions import ClientError  # type: ignore[import-untyped]
 
 from . import registry
 from .account import Account
-from .declared import CI, NotDeclaredError, Service
+from .declared import CI, Service
+from .errors import HandoffFailedError, NotDeclaredError
 from .timeline import Timeline
 
 _SCRIPT = Path(__file__).parents[2] / "ci" / "handoff.sh"
@@ -49,10 +50,6 @@ sys.stdout.write(out)
 sys.stderr.write(err)
 sys.exit(int(code))
 """
-
-
-class HandoffFailedError(Exception):
-    """CI's script did not hand over; the message is its own sentence."""
 
 
 class Ci:

@@ -10,21 +10,37 @@ import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError  # type: ignore[import-untyped]
 
-from .account import Account, Answer
-from .declared import Service
-from .ecs import Ecs, short
-from .events import Bus
-from .lambdas import Lambdas
-from .network import ListenerStub, TargetGroup
-from .timeline import Timeline
+from .ecs import short
+from .errors import NotDeclaredError
+
+if TYPE_CHECKING:
+    from .account import Account, Answer
+    from .declared import Service
+    from .ecs import Ecs
+    from .events import Bus
+    from .lambdas import Lambdas
+    from .load_balancers import LoadBalancers
+    from .network import ListenerStub
+    from .timeline import Timeline
 
 ROLLBACK: Final = "codeDeployRollback"
 _LINEAR: Final = re.compile(r".*Linear(?P<percent>\d+)PercentEvery(?P<minutes>\d+)Minutes?")
 _CANARY: Final = re.compile(r".*Canary(?P<percent>\d+)Percent(?P<minutes>\d+)Minutes?")
+
+
+def group_of(service: Service) -> Mapping[str, Any]:
+    """The inputs of the service's deployment group.
+
+    Raises:
+        NotDeclaredError: it has none.
+    """
+    if service.group is None:
+        raise NotDeclaredError(f"Service {service.name} deploys blue/green and has no deployment group.")
+    return service.group
 
 
 @dataclass(kw_only=True)
@@ -45,11 +61,11 @@ class Deployment:
 
     def info(self) -> dict[str, Any]:
         """GetDeployment's deploymentInfo."""
-        assert self.service.group is not None  # noqa: S101  (only blue/green services have deployments)
+        group = group_of(self.service)
         return {
             "deploymentId": self.id,
-            "applicationName": self.service.group["appName"],
-            "deploymentGroupName": self.service.group["deploymentGroupName"],
+            "applicationName": group["appName"],
+            "deploymentGroupName": group["deploymentGroupName"],
             "status": self.status,
             "creator": self.creator,
             **({"errorInformation": self.error} if self.error else {}),
@@ -83,7 +99,7 @@ class _Sets:
 
 
 class CodeDeploy:
-    """Deploys blue/green services.
+    """Runs blue/green deployments.
 
     `at` is told each moment (an event of the life cycle, or "20 % of the traffic") before it is looked at; it may
     raise an alarm in `alarms` (name to state) or ask a deployment to stop.
@@ -97,11 +113,10 @@ class CodeDeploy:
         lambdas: Lambdas,
         ecs: Ecs,
         timeline: Timeline,
-        listeners: Mapping[str, ListenerStub],
-        groups: Mapping[str, TargetGroup],
+        load_balancers: LoadBalancers,
     ) -> None:
         self._account, self._bus, self._lambdas, self._ecs, self._timeline = account, bus, lambdas, ecs, timeline
-        self._listeners, self._groups = listeners, groups
+        self._listeners, self._groups = load_balancers.listeners, load_balancers.groups
         self.alarms = {a["name"]: "OK" for a in account.declared.inputs("aws:cloudwatch/metricAlarm:MetricAlarm")}
         self.deployments: dict[str, Deployment] = {}
         self.at: Callable[[str, Deployment], None] = lambda _moment, _deployment: None
@@ -145,7 +160,7 @@ class CodeDeploy:
     def run(self, deployment: Deployment, app_spec: Mapping[str, Any]) -> None:
         """Play a deployment to its end, and its roll-back to the end of that."""
         deployment.status = "InProgress"
-        role = self._group(deployment)["serviceRoleArn"]
+        role = group_of(deployment.service)["serviceRoleArn"]
         info = deployment.info()
         group = f"deploymentgroup:{info['applicationName']}/{info['deploymentGroupName']}"
         self._account.assume_role(role, "codedeploy.amazonaws.com", self._account.arn("codedeploy", group))
@@ -166,12 +181,8 @@ class CodeDeploy:
         self._timeline.note("CodeDeploy", f"{deployment.id} has succeeded", role)
         self._tell(deployment, "SUCCESS")
 
-    def _group(self, deployment: Deployment) -> Mapping[str, Any]:
-        assert deployment.service.group is not None  # noqa: S101  (only blue/green services have deployments)
-        return deployment.service.group
-
     def _look(self, deployment: Deployment, role: str) -> _Sets:
-        service, pair = deployment.service, self._group(deployment)["loadBalancerInfo"]["targetGroupPairInfo"]
+        service, pair = deployment.service, group_of(deployment.service)["loadBalancerInfo"]["targetGroupPairInfo"]
         found = self._account.client("ecs", role).describe_services(cluster=service.cluster, services=[service.base])
         (primary,) = [t for t in found["services"][0]["taskSets"] if t["status"] == "PRIMARY"]
         for action in ("DescribeTargetGroups", "DescribeListeners", "DescribeRules"):
@@ -193,7 +204,7 @@ class CodeDeploy:
         )
 
     def _deploy(self, deployment: Deployment, app_spec: Mapping[str, Any], sets: _Sets, role: str) -> None:
-        service, group = deployment.service, self._group(deployment)
+        service, group = deployment.service, group_of(deployment.service)
         hooks = {event: arn for entry in app_spec.get("Hooks", []) for event, arn in entry.items()}
         names = {"cluster": service.cluster, "service": service.base}
         ecs = self._account.client("ecs", role)
@@ -255,7 +266,7 @@ class CodeDeploy:
             self._timeline.note("CodeDeploy", f"ends the tasks of {short(sets.old_revision)}", role)
 
     def _wait_for_a_person(self, deployment: Deployment) -> None:
-        ready = self._group(deployment)["blueGreenDeploymentConfig"]["deploymentReadyOption"]
+        ready = group_of(deployment.service)["blueGreenDeploymentConfig"]["deploymentReadyOption"]
         if ready["actionOnTimeout"] == "STOP_DEPLOYMENT":
             deployment.status = "Ready"
             self._tell(deployment, "READY")
@@ -289,7 +300,7 @@ class CodeDeploy:
         self.at(moment, deployment)
         if deployment.stop_asked:
             raise _EndedError("MANUAL_STOP", "The deployment was stopped by a person.", "DEPLOYMENT_STOP_ON_REQUEST")
-        watched = self._group(deployment).get("alarmConfiguration") or {}
+        watched = group_of(deployment.service).get("alarmConfiguration") or {}
         names = watched.get("alarms", []) if watched.get("enabled") else []
         if names:
             arns = [self._account.arn("cloudwatch", f"alarm:{name}") for name in names]
@@ -308,7 +319,7 @@ class CodeDeploy:
     def _end_early(self, deployment: Deployment, end: _EndedError, sets: _Sets, role: str) -> None:
         deployment.status = "Stopped" if end.stopped else "Failed"
         deployment.error = {"code": end.code, "message": str(end)}
-        back = self._group(deployment).get("autoRollbackConfiguration") or {}
+        back = group_of(deployment.service).get("autoRollbackConfiguration") or {}
         rollback = None
         if back.get("enabled") and end.trigger in back.get("events", []):
             rollback = self.create(deployment.service, ROLLBACK, {"rollbackTriggeringDeploymentId": deployment.id})

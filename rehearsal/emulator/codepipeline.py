@@ -1,7 +1,7 @@
 """CodePipeline of the rehearsal: an execution of the declared pipeline, stage by stage and action by action.
 
 Source: CodePipeline user guide, "Monitoring CodePipeline events", "Variables reference", and the action references of
-Amazon S3, AWS Lambda, CodeDeploy blue/green and manual approval.
+Amazon S3, AWS Lambda and manual approval; those of a deployment strategy are in `strategies/`.
 """
 
 from __future__ import annotations
@@ -12,19 +12,17 @@ import re
 import uuid
 import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
-import yaml
 from botocore.exceptions import ClientError  # type: ignore[import-untyped]
 
-from contract import files
-
 from .account import Account, Answer
-from .codedeploy import CodeDeploy
-from .declared import Action, NotDeclaredError, Pipeline, Service
-from .ecs import POLL_SECONDS, Ecs, short
+from .declared import Action, Pipeline, Service
+from .deployer import ActionHandler, Deployer
+from .ecs import POLL_SECONDS
+from .errors import NotDeclaredError
 from .events import Bus
+from .executions import ActionFailedError, Execution, Question
 from .lambdas import Lambdas
 from .timeline import Timeline
 
@@ -38,41 +36,11 @@ _MOST_JOBS: Final = 200
 _TAGS: Final = "team=release"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Question:
-    """What a person is asked to approve."""
-
-    pipeline: str
-    text: str
-    link: str
-    topic: str
-
-
-@dataclass(kw_only=True)
-class Execution:
-    """One execution of a pipeline and what its actions left."""
-
-    id: str
-    service: Service
-    overrides: dict[str, str] = field(default_factory=dict)
-    """Source action to the object version that the trigger pins."""
-    artifacts: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """Artifact to bucket and key."""
-    variables: dict[str, dict[str, str]] = field(default_factory=dict)
-    """Namespace to output variables."""
-    done: list[dict[str, Any]] = field(default_factory=list)
-    """ListActionExecutions' actionExecutionDetails, the newest first."""
-    state: str = "InProgress"
-    reason: str = ""
-    failed_at: str = ""
-
-
-class _FailedError(Exception):
-    """An action fails; the message is its own."""
-
-
 class CodePipeline:
-    """Executes pipelines. `approve` is asked for every manual approval."""
+    """Executes pipelines.
+
+    `approve` is asked for every manual approval; `deployer_of` gives what carries out a service's deployments.
+    """
 
     def __init__(
         self,
@@ -80,13 +48,17 @@ class CodePipeline:
         account: Account,
         bus: Bus,
         lambdas: Lambdas,
-        codedeploy: CodeDeploy,
-        ecs: Ecs,
         timeline: Timeline,
         approve: Callable[[Question], bool],
+        deployer_of: Callable[[Service], Deployer],
     ) -> None:
         self._account, self._bus, self._lambdas, self._timeline = account, bus, lambdas, timeline
-        self._codedeploy, self._ecs, self._approve = codedeploy, ecs, approve
+        self._approve, self._deployer_of = approve, deployer_of
+        self._actions: dict[tuple[str, str], ActionHandler] = {
+            ("Source", "S3"): self._source,
+            ("Invoke", "Lambda"): self._lambda,
+            ("Approval", "Manual"): self._manual,
+        }
         self.executions: list[Execution] = []
         self.waiting: list[Execution] = []
         """Started by a rule and not yet run."""
@@ -128,7 +100,7 @@ class CodePipeline:
             for action in actions:
                 try:
                     self._act(execution, pipeline, action)
-                except (_FailedError, ClientError) as failure:
+                except (ActionFailedError, ClientError) as failure:
                     latest["status"] = execution.state = "Failed"
                     execution.reason = str(failure)
                     execution.failed_at = f"{stage}/{action.name}"
@@ -159,17 +131,11 @@ class CodePipeline:
         if action.role is not None:
             self._account.record_call(pipeline.role, "sts:AssumeRole", action.role)
             self._account.permissions.assume(action.role, ("AWS", pipeline.role))
-        kind = (action.category, action.provider)
-        if kind == ("Source", "S3"):
-            output = self._source(execution, action, role)
-        elif kind == ("Invoke", "Lambda"):
-            output = self._lambda(execution, action, role)
-        elif kind == ("Approval", "Manual"):
-            output = self._manual(execution, action, role)
-        elif kind == ("Deploy", "CodeDeployToECS"):
-            output = self._deploy(execution, action, role)
-        else:
+        actions = {**self._actions, **self._deployer_of(execution.service).actions}
+        handler = actions.get((action.category, action.provider))
+        if handler is None:
             raise NotDeclaredError(f"The rehearsal does not know actions of {action.category} by {action.provider}.")
+        output = handler(execution, action, role)
         if action.namespace:
             execution.variables[action.namespace] = output
         self._record(execution, action, output)
@@ -183,14 +149,14 @@ class CodePipeline:
         arn = f"arn:aws:s3:::{place['Bucket']}"
         self._account.record_call(role, "s3:GetBucketAcl", arn)
         if s3.get_bucket_versioning(Bucket=place["Bucket"]).get("Status") != "Enabled":
-            raise _FailedError(f"The bucket {place['Bucket']} is not versioned.")
+            raise ActionFailedError(f"The bucket {place['Bucket']} is not versioned.")
         version = execution.overrides.get(action.name) or str(s3.head_object(**place)["VersionId"])
         data = s3.get_object(**place, VersionId=version)["Body"].read()
         (artifact,) = action.outputs
         bucket, key = self._place(execution, artifact)
         carried = {"source object": f"{arn}/{place['Key']}", "artifact": f"arn:aws:s3:::{bucket}/{key}"}
         if refused := self._account.besides(role, "codepipeline:Source/S3", carried):
-            raise _FailedError(refused)
+            raise ActionFailedError(refused)
         s3.put_object(Bucket=bucket, Key=key, Body=data, Tagging=_TAGS)
         pinned = " (pinned by the event)" if action.name in execution.overrides else ""
         text = f"{action.stage}/{action.name}: s3://{place['Bucket']}/{place['Key']}, version {version}{pinned}"
@@ -205,7 +171,7 @@ class CodePipeline:
         return execution.artifacts[artifact]
 
     def _lambda(self, execution: Execution, action: Action, role: str) -> dict[str, str]:
-        given = self._resolved(execution, action)
+        given = self.resolved(execution, action)
         function = self._account.declared.function_named(given["FunctionName"])
         for artifact in action.outputs:
             self._place(execution, artifact)
@@ -220,20 +186,19 @@ class CodePipeline:
             outcome, said = self._answers.pop(job, ("silence", {}))
             where = f"{action.stage}/{action.name}: {function.name}"
             if outcome == "silence":
-                raise _FailedError(f"The function {function.name} did not answer its job within 20 minutes.")
+                raise ActionFailedError(f"The function {function.name} did not answer its job within 20 minutes.")
             if outcome == "failure":
                 details = said["failureDetails"]
                 self._timeline.note("CodePipeline", f"{where} refuses ({details['type']})", function.role, trouble=True)
-                raise _FailedError(details["message"])
+                raise ActionFailedError(details["message"])
             token = said.get("continuationToken")
             summary = said.get("executionDetails", {}).get("summary", "done")
             self._timeline.note("CodePipeline", f"{where}: {summary}", function.role)
             if token is None:
                 return {k: str(v) for k, v in said.get("outputVariables", {}).items()}
             self._timeline.wait(POLL_SECONDS)
-            if not execution.service.blue_green:
-                self._ecs.go_on(execution.service)
-        raise _FailedError(f"The function {function.name} asked to be called again {_MOST_JOBS} times.")
+            self._deployer_of(execution.service).advance(execution.service)
+        raise ActionFailedError(f"The function {function.name} asked to be called again {_MOST_JOBS} times.")
 
     def _job(
         self,
@@ -280,7 +245,7 @@ class CodePipeline:
         }
 
     def _manual(self, execution: Execution, action: Action, role: str) -> dict[str, str]:
-        given, pipeline = self._resolved(execution, action), execution.service.pipeline
+        given, pipeline = self.resolved(execution, action), execution.service.pipeline
         question = Question(
             pipeline=pipeline.name,
             text=given.get("CustomData", ""),
@@ -298,41 +263,11 @@ class CodePipeline:
         agreed = self._approve(question)
         self._timeline.note("a person", "approves" if agreed else "rejects the release", trouble=not agreed)
         if not agreed:
-            raise _FailedError("The approval was rejected.")
+            raise ActionFailedError("The approval was rejected.")
         return {}
 
-    def _deploy(self, execution: Execution, action: Action, role: str) -> dict[str, str]:
-        given = self._resolved(execution, action)
-        definition = json.loads(
-            self._member(execution, role, given["TaskDefinitionTemplateArtifact"], given["TaskDefinitionTemplatePath"])
-        )
-        app_spec = self._member(execution, role, given["AppSpecTemplateArtifact"], given["AppSpecTemplatePath"])
-        registered = self._account.client("ecs", role).register_task_definition(**definition)["taskDefinition"]
-        revision = registered["taskDefinitionArn"]
-        self._timeline.note("CodePipeline", f"registers {short(revision)}", role)
-        service, group = execution.service, f"{given['ApplicationName']}/{given['DeploymentGroupName']}"
-        own = service.group
-        if own is None or group != f"{own['appName']}/{own['deploymentGroupName']}":
-            raise NotDeclaredError(
-                f"The action {action.name} of {service.pipeline.name} deploys {group}, which is not."
-            )
-        # What the action calls before and while a deployment runs (CodePipeline user guide, its reference).
-        application = self._account.arn("codedeploy", f"application:{own['appName']}")
-        for call in ("GetApplication", "RegisterApplicationRevision", "GetApplicationRevision"):
-            self._account.record_call(role, f"codedeploy:{call}", application)
-        configuration = self._account.arn("codedeploy", f"deploymentconfig:{own['deploymentConfigName']}")
-        self._account.record_call(role, "codedeploy:GetDeploymentConfig", configuration)
-        arn = self._account.arn("codedeploy", f"deploymentgroup:{group}")
-        self._account.record_call(role, "codedeploy:CreateDeployment", arn)
-        self._account.record_call(role, "codedeploy:GetDeployment", arn)
-        deployment = self._codedeploy.create(service)
-        filled = app_spec.replace(files.TASK_DEFINITION_PLACEHOLDER.encode(), revision.encode())
-        self._codedeploy.run(deployment, yaml.safe_load(filled))
-        if deployment.status != "Succeeded":
-            raise _FailedError(f"Deployment {deployment.id} {deployment.status.lower()}: {deployment.error['message']}")
-        return {"DeploymentId": deployment.id}
-
-    def _member(self, execution: Execution, role: str, artifact: str, path: str) -> bytes:
+    def member(self, execution: Execution, role: str, artifact: str, path: str) -> bytes:
+        """A file of an artifact, read under the role of an action."""
         bucket, key = execution.artifacts[artifact]
         s3 = self._account.client("s3", role)
         version = str(s3.head_object(Bucket=bucket, Key=key)["VersionId"])
@@ -340,7 +275,7 @@ class CodePipeline:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             return archive.read(path)
 
-    def _resolved(self, execution: Execution, action: Action) -> dict[str, str]:
+    def resolved(self, execution: Execution, action: Action) -> dict[str, str]:
         """The action's configuration with the variables of the actions before it."""
 
         def value(match: re.Match[str]) -> str:
@@ -349,13 +284,15 @@ class CodePipeline:
             try:
                 return execution.variables[match["namespace"]][match["name"]]
             except KeyError:
-                raise _FailedError(f"The variable {match[0]} of {action.stage}/{action.name} has no value.") from None
+                raise ActionFailedError(
+                    f"The variable {match[0]} of {action.stage}/{action.name} has no value."
+                ) from None
 
         out = {}
         for key, text in action.configuration.items():
             out[key] = _VARIABLE.sub(value, text)
             if len(out[key]) > _VALUE_CAP and out[key] != text:
-                raise _FailedError(
+                raise ActionFailedError(
                     f"{action.stage}/{action.name}: {key} has {len(out[key])} characters once its variables are filled "
                     f"in; CodePipeline takes {_VALUE_CAP}."
                 )

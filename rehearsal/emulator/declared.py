@@ -13,13 +13,11 @@ from typing import Any
 from pulumi_rehearsal import Archive, Asset, Rehearsal, Resource, Secret
 
 from contract import files
-from contract.release import Contract
+from contract.release import Contract, InvalidReleaseError
 
-CI, FUNCTION = "ci", "function"
+from .errors import NotDeclaredError
 
-
-class NotDeclaredError(Exception):
-    """One sentence about what the stack does not declare although the release needs it."""
+CI = "ci"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +115,7 @@ class Listener:
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """One service: what CI is told, its pipeline, what ECS and CodeDeploy are told of it."""
+    """One service: its release contract, its pipeline, what ECS and CodeDeploy are given of it."""
 
     name: str
     contract: Contract
@@ -134,12 +132,12 @@ class Service:
     scaling: Mapping[str, Any]
     """Inputs of the scalable target."""
     group: Mapping[str, Any] | None
-    """Inputs of CodeDeploy's deployment group; None for a rolling service."""
+    """Inputs of CodeDeploy's deployment group, where CodeDeploy deploys it."""
 
     @property
-    def blue_green(self) -> bool:
-        """Whether CodeDeploy deploys it."""
-        return self.contract.strategy == "blue-green"
+    def strategy(self) -> str:
+        """Name of its deployment strategy."""
+        return self.contract.strategy
 
     @property
     def base(self) -> str:
@@ -202,10 +200,6 @@ class Declared:
                 boundary=boundaries[boundary] if boundary else None,
             )
         return out
-
-    def role_named(self, name: str) -> Role:
-        """The role of that name."""
-        return self.roles[f"arn:aws:iam::{self.account}:role/{name}"]
 
     # ------------------------------------------------------------ what runs on events
 
@@ -278,7 +272,12 @@ class Declared:
             if not given["key"].endswith("/template.zip"):
                 continue
             archive = given["source"]
-            contract = Contract.parse(json.loads(text_of(archive, files.RELEASE)))
+            try:
+                contract = Contract.parse(json.loads(text_of(archive, files.RELEASE)))
+            except InvalidReleaseError as error:
+                raise NotDeclaredError(
+                    f"The template {given['key']} is not one that a release can be made by: {error}."
+                ) from None
             out[contract.service] = self._service(contract, zipped(archive), (given["bucket"], given["key"]))
         return out
 
@@ -292,8 +291,6 @@ class Declared:
         scaling = _only(self.inputs("aws:appautoscaling/target:Target"), "resourceId", resource_id, f"service {name}")
         groups = self.inputs("aws:codedeploy/deploymentGroup:DeploymentGroup")
         group = [g for g in groups if g["ecsService"]["serviceName"] == base]
-        if contract.strategy == "blue-green" and not group:
-            raise NotDeclaredError(f"Service {name} deploys blue/green and has no deployment group.")
         return Service(
             name=name,
             contract=contract,

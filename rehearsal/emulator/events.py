@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .account import Account
-from .declared import NotDeclaredError, Rule, Target
+from .declared import Rule, Target
+from .errors import NotDeclaredError
 from .patterns import matched, transformed
 from .timeline import Timeline
 

@@ -17,7 +17,8 @@ import boto3  # type: ignore[import-untyped]
 from contract import loading
 
 from .account import Account
-from .declared import Function, NotDeclaredError
+from .declared import Function
+from .errors import NotDeclaredError
 from .timeline import Timeline
 
 _KEPT: Final[tuple[str, ...]] = ("PATH", "HOME", "TMPDIR", "LANG", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")

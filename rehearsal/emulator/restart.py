@@ -12,10 +12,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from contract import files
 
+from . import strategy
 from .declared import Declared, Service
 from .ecs import asked_to_start
 from .permissions import Call, Permissions
@@ -33,7 +32,7 @@ class Revision:
     service: str
     definition: Mapping[str, Any]
     hooks: tuple[str, ...]
-    """ARNs of the functions that its AppSpec calls."""
+    """ARNs of the functions that its deployment calls."""
     port: int | None
     """Port on which it gets traffic; None without a load balancer."""
     rights: tuple[tuple[str, str], ...]
@@ -51,30 +50,20 @@ def released(run: Rehearsal, name: str) -> Revision:
     declared = Declared(run)
     service = declared.services[name]
     with zipfile.ZipFile(io.BytesIO(service.template)) as archive:
-        definition = json.loads(archive.read(files.TASK_DEFINITION))
-        appspec = yaml.safe_load(archive.read(files.APPSPEC)) if service.contract.appspec else {}
-    host = service.contract.registry
+        template = {member: archive.read(member) for member in archive.namelist()}
+    definition, own = json.loads(template[files.TASK_DEFINITION]), strategy.of(service)
     for container in definition["containerDefinitions"]:
         repository = service.contract.containers[container["name"]]
-        container["image"] = f"{host}/{repository}@sha256:{'0' * 64}"
+        container["image"] = f"{service.contract.registry}/{repository}@sha256:{'0' * 64}"
     repositories = run.all("aws:ecr/repository:Repository")
     return Revision(
         service=name,
         definition=definition,
-        hooks=tuple(f for hook in appspec.get("Hooks", ()) for f in hook.values()) if service.blue_green else (),
-        port=_port(service, appspec),
+        hooks=own.hooks(template),
+        port=own.port(service, template),
         rights=tuple(_rights(declared, definition["taskRoleArn"])),
         kept=frozenset(str(r.inputs["name"]) for r in repositories if r.options.retain_on_delete),
     )
-
-
-def _port(service: Service, appspec: Mapping[str, Any]) -> int | None:
-    """Of a blue/green service by its AppSpec: what the ECS service says of it belongs to its first deployment."""
-    if service.blue_green:
-        properties = appspec["Resources"][0]["TargetService"]["Properties"]
-        return int(properties["LoadBalancerInfo"]["ContainerPort"])
-    balancers = service.ecs.get("loadBalancers") or ()
-    return next((int(b["containerPort"]) for b in balancers), None)
 
 
 def _rights(declared: Declared, role: str) -> Iterator[tuple[str, str]]:
@@ -99,10 +88,9 @@ def cannot_start(revision: Revision, declared: Declared) -> list[str]:
         permissions.call(Call(role=definition["executionRoleArn"], action=action, resources=(resource,)))
     for action, resource in revision.rights:
         permissions.call(Call(role=definition["taskRoleArn"], action=action, resources=(resource,)))
-    if service.group is not None:
+    if (caller := strategy.of(service).hook_role(service)) is not None:
         for hook in revision.hooks:
-            call = Call(role=service.group["serviceRoleArn"], action="lambda:InvokeFunction", resources=(hook,))
-            permissions.call(call)
+            permissions.call(Call(role=caller, action="lambda:InvokeFunction", resources=(hook,)))
     return [*permissions.problems, *_gone(revision, declared), *_unreachable(revision, service, declared)]
 
 

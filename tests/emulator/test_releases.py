@@ -3,15 +3,17 @@
 import io
 import json
 import zipfile
+from dataclasses import replace
 from functools import cache
 
 import pytest
+from pulumi_rehearsal import Asset
 
 from functions.deploy import ecs_deploy
+from rehearsal.emulator import strategy
 from rehearsal.emulator.accepted_grants import REASONS, explained, stale, unexplained
-from rehearsal.emulator.ci import HandoffFailedError
+from rehearsal.emulator.errors import HandoffFailedError, NotDeclaredError, StepError
 from rehearsal.emulator.release import Outcome, rehearse_release
-from rehearsal.emulator.steps import STEPS, StepError
 from tests.emulator.changed import changed, not_allowing, resource, without
 from tests.rehearsed import STACKS, named, rehearse_stack, rehearsed
 
@@ -27,7 +29,7 @@ def released(stack="dev", **how) -> Outcome:
 def everything(stack) -> dict[str | None, Outcome]:
     """Every way that a release of the stack can go."""
     out = {}
-    for step in (None, *STEPS):
+    for step in (None, *strategy.steps()):
         try:
             out[step] = released(stack, step=step)
         except StepError:
@@ -68,7 +70,7 @@ def test_every_way_a_release_can_go_ends_right_under_roles_that_allow_it_and_lit
     assert stale(granted, granted - used) == []
     assert {g.role for g, _ in explained(granted - used)} <= {reason.role for reason in REASONS}
     approves = {"rejected-approval"} if stack == "prod" else set()
-    assert set(outcomes) == {None, *STEPS} - {"rejected-approval"} | approves
+    assert set(outcomes) == {None, *strategy.steps()} - {"rejected-approval"} | approves
     assert {c.service for c in outcomes[None].checks} == {"api", "worker"}
 
 
@@ -180,6 +182,52 @@ def test_an_own_hand_off_of_junk_is_refused_by_the_gate():
 def test_a_step_that_can_happen_to_no_service_is_refused():
     with pytest.raises(StepError, match="its pipeline asks nobody for approval"):
         released(step="rejected-approval")
+
+
+def test_a_step_that_no_strategy_has_is_refused():
+    with pytest.raises(StepError, match="There is no step hurry; a release can be made to fail at bad-image, "):
+        released(step="hurry")
+
+
+def with_contract(run, service, **entries):
+    """The run in which a service's release.json says something else."""
+    template = next(
+        r for r in run.all("aws:s3/bucketObjectv2:BucketObjectv2") if r.inputs["key"] == f"{service}/template.zip"
+    )
+
+    def other(inputs):
+        text = inputs["source"].assets["release.json"]
+        content = json.dumps({**json.loads(text.text), **entries})
+        inputs["source"] = replace(
+            inputs["source"], assets={**inputs["source"].assets, "release.json": Asset(text=content)}
+        )
+
+    return changed(run, template, other)
+
+
+def test_a_strategy_that_the_emulator_does_not_have_is_one_sentence():
+    run = with_contract(rehearsed("dev", "up"), "worker", strategy="all-at-once")
+
+    with pytest.raises(
+        NotDeclaredError, match=r"deploys by the strategy all-at-once, .* it knows blue-green, rolling;"
+    ):
+        rehearse_release(run, services=["worker"])
+
+
+def test_a_blue_green_service_without_a_deployment_group_is_one_sentence():
+    run = with_contract(rehearsed("dev", "up"), "worker", strategy="blue-green")
+
+    with pytest.raises(NotDeclaredError, match="Service worker deploys blue/green and has no deployment group"):
+        rehearse_release(run, services=["worker"])
+
+
+def test_a_template_that_no_release_can_be_made_by_is_one_sentence():
+    run = with_contract(rehearsed("dev", "up"), "worker", architecture="MIPS")
+
+    with pytest.raises(
+        NotDeclaredError, match=r'worker/template.zip .*"MIPS" at architecture; allowed is ARM64 or X86_64'
+    ):
+        rehearse_release(run, services=["worker"])
 
 
 def test_a_service_that_is_not_there_is_refused():

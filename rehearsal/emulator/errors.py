@@ -1,0 +1,13 @@
+"""What ends a rehearsal before it has an outcome: each message is one sentence for whoever ran the command."""
+
+
+class NotDeclaredError(Exception):
+    """The stack does not declare something that the release needs."""
+
+
+class StepError(Exception):
+    """The step cannot happen in this stack, or the service is not in it."""
+
+
+class HandoffFailedError(Exception):
+    """CI's script did not hand over; the message is its own."""
