@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Protocol
 
 from contract.loading import modules_of
 
-from . import strategies
 from .errors import NotDeclaredError, StepError
 from .steps import BEFORE_DEPLOYMENT, REJECTED_APPROVAL, Step
 
@@ -48,7 +47,7 @@ class Strategy(Protocol):
 @cache
 def found() -> Mapping[str, Strategy]:
     """Every strategy, by name."""
-    return {module.STRATEGY.name: module.STRATEGY for module in modules_of(strategies)}
+    return {module.STRATEGY.name: module.STRATEGY for module in modules_of("rehearsal.emulator.strategies")}
 
 
 def of(service: Service) -> Strategy:
