@@ -23,6 +23,7 @@ from components.workload.alarms import Alarms, AlarmsArgs
 from components.workload.dashboard import Dashboard, DashboardArgs
 from components.workload.load_balancer import LoadBalancer, LoadBalancerArgs
 from components.workload.service import Service, ServiceArgs
+from contract import tags
 
 stack = settings.of_stack(strategies.ALL)
 services = settings.resolved(stack)
@@ -34,8 +35,8 @@ provider = aws.Provider(
     allowed_account_ids=[stack.account],
     default_tags={
         "tags": {
-            "ecs-release:environment": stack.environment,
-            "ecs-release:production": str(stack.production).lower(),
+            tags.ENVIRONMENT: stack.environment,
+            tags.PRODUCTION: str(stack.production).lower(),
             "ecs-release:managed-by": "pulumi",
         }
     },

@@ -15,9 +15,8 @@ from typing import Literal, Self
 import pulumi
 import pulumi_aws as aws
 
-Purpose = Literal[
-    "ci", "pipeline", "pipeline-action", "deployment", "task", "task-execution", "function", "event-rule", "chatbot"
-]
+from contract import tags
+
 Conditions = Mapping[str, Mapping[str, str | list[str]]]
 
 _ACTION = re.compile(r"[a-z0-9-]+:[A-Za-z]+")
@@ -172,7 +171,7 @@ def role(
     logical_name: str,
     *,
     name: str,
-    purpose: Purpose,
+    purpose: tags.Purpose,
     description: str,
     trust: tuple[Statement, ...],
     statements: tuple[Statement, ...] = (),
@@ -185,9 +184,9 @@ def role(
 
     Its tags state its purpose, by which the policy packs know what it may be allowed.
     """
-    tags: dict[str, str] = {"ecs-release:purpose": purpose}
+    own_tags: dict[str, str] = {tags.PURPOSE: purpose}
     if service:
-        tags["ecs-release:service"] = service
+        own_tags[tags.SERVICE] = service
     trust_policy = fitting("trust", document(*trust), f"role {name}")
     policy = fitting("inline", document(*statements), f"role {name}")
     out = aws.iam.Role(
@@ -197,7 +196,7 @@ def role(
         assume_role_policy=trust_policy,
         permissions_boundary=permissions_boundary,
         max_session_duration=max_session_minutes * 60,
-        tags=tags,
+        tags=own_tags,
         opts=opts,
     )
     inline = None

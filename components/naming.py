@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from contract import files, partition
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-HANDOFF_MEMBER = "imagedefinitions.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,14 +25,7 @@ class Names:
 
     def arn(self, service: str, resource: str, *, region: str | None = None) -> str:
         """ARN of `resource` in this account; `region=""` for services that have none (IAM)."""
-        return f"arn:{self.partition}:{service}:{self.region if region is None else region}:{self.account}:{resource}"
-
-    @property
-    def partition(self) -> str:
-        """AWS partition of the region (AWS General Reference, "ARN format")."""
-        if self.region.startswith("cn-"):
-            return "aws-cn"
-        return "aws-us-gov" if self.region.startswith("us-gov-") else "aws"
+        return partition.arn(service, self.region if region is None else region, self.account, resource)
 
     def role_arn(self, role: str) -> str:
         """ARN of an IAM role of this account."""
@@ -40,7 +33,7 @@ class Names:
 
     def bucket_arn(self, bucket: str) -> str:
         """ARN of a bucket; append `/key` for an object."""
-        return f"arn:{self.partition}:s3:::{bucket}"
+        return partition.arn("s3", "", "", bucket)
 
     def oidc_provider_arn(self, host: str) -> str:
         """ARN of the account's OIDC provider of `host` (the issuer's URL without https://)."""
@@ -175,18 +168,17 @@ class ServiceNames:
 
     def repository_url(self, repository: str) -> str:
         """What stands in front of the tag in an image's URI."""
-        suffix = ".cn" if self.stack.partition == "aws-cn" else ""
-        return f"{self.stack.account}.dkr.ecr.{self.stack.region}.amazonaws.com{suffix}/{repository}"
+        return f"{partition.registry(self.stack.account, self.stack.region)}/{repository}"
 
     @property
     def handoff_key(self) -> str:
         """Key of the hand-off in the hand-off bucket."""
-        return f"{self.service}/{HANDOFF_MEMBER}.zip"
+        return f"{self.service}/{files.HANDOFF_ARCHIVE}"
 
     @property
     def template_key(self) -> str:
         """Key of the template in the template bucket."""
-        return f"{self.service}/template.zip"
+        return f"{self.service}/{files.TEMPLATE_ARCHIVE}"
 
     @property
     def log_group(self) -> str:

@@ -22,6 +22,6 @@ def registry(account: str, region: str) -> str:
     return f"{account}.dkr.ecr.{region}.{DOMAIN}"
 
 
-def console(region: str) -> str:
-    """Address of the AWS console of a region, without a path."""
-    return f"https://{region}.console.aws.amazon.com"
+def console(region: str, path: str) -> str:
+    """Address of a page of the AWS console, such as `codesuite/...`."""
+    return f"https://{region}.console.aws.amazon.com/{path}"

@@ -9,6 +9,7 @@ import pulumi_aws as aws
 
 from components import iam, settings
 from components.naming import Names, ServiceNames
+from contract import tags
 
 GITHUB = "token.actions.githubusercontent.com"
 GITHUB_AUDIENCE = "sts.amazonaws.com"
@@ -146,7 +147,7 @@ class CiIdentity(pulumi.ComponentResource):
             name=args.names.role("ci-boundary"),
             description=f"The most that CI may ever do for {args.names.base}",
             policy=iam.fitting("managed", iam.document(*self._statements), args.names.role("ci-boundary")),
-            tags={"ecs-release:purpose": "ci", "ecs-release:service": args.names.service},
+            tags={tags.PURPOSE: tags.CI, tags.SERVICE: args.names.service},
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.roles: dict[str, iam.GrantedRole] = {}

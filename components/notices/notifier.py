@@ -16,6 +16,7 @@ from components.foundation.function import Function, FunctionArgs
 from components.foundation.watch import Watch
 from components.naming import Names
 from components.release.pipeline import Pipeline
+from contract import partition, variables
 
 _TIMEOUT_SECONDS = 60
 
@@ -44,7 +45,7 @@ class Notifier(pulumi.ComponentResource):
                 handler="functions.notices.notify.handler",
                 description=f"Tells people of releases in {names.environment}",
                 statements=notifier_statements(names, args.notifications),
-                environment={"NOTIFY_CHANNELS": json.dumps(channels(args.notifications))},
+                environment={variables.NOTIFY_CHANNELS: json.dumps(channels(args.notifications))},
                 timeout_seconds=_TIMEOUT_SECONDS,
                 log_retention_days=args.log_retention_days,
                 watch=args.watch,
@@ -177,7 +178,7 @@ class Chatbot(pulumi.ComponentResource):
             slack_team_id=args.chatbot.workspace_id,
             slack_channel_id=args.chatbot.channel_id,
             sns_topic_arns=[topic.arn, args.alarms.arn],
-            guardrail_policy_arns=[f"arn:{names.partition}:iam::aws:policy/AWSDenyAll"],
+            guardrail_policy_arns=[partition.arn("iam", "", "aws", "policy/AWSDenyAll")],
             opts=child,
         )
         for service, pipeline in args.pipelines.items():

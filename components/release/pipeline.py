@@ -14,6 +14,7 @@ from components import iam
 from components.naming import ServiceNames
 from components.release import grants
 from components.strategy import Action, Strategy
+from contract import partition
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,4 +214,4 @@ def console_url(names: ServiceNames) -> str:
     """Where a person watches the pipeline."""
     region = names.stack.region
     path = f"codesuite/codepipeline/pipelines/{names.base}/view?region={region}"
-    return f"https://{region}.console.aws.amazon.com/{path}"
+    return partition.console(region, path)

@@ -18,6 +18,7 @@ from components.foundation import secrets
 from components.foundation.bucket import PrivateBucket
 from components.naming import ServiceNames
 from components.strategy import Strategy
+from contract import tags
 from contract.files import APPSPEC, IMAGE_PLACEHOLDER, RELEASE, TASK_DEFINITION
 from contract.release import Contract
 
@@ -54,8 +55,8 @@ def task_definition(stack: settings.Settings, service: settings.ResolvedService)
         "containerDefinitions": [_container(names, c) for c in service.containers],
         "volumes": [{"name": _volume(c, i)} for c in service.containers for i, _ in enumerate(c.writable_paths)],
         "tags": [
-            {"key": "ecs-release:environment", "value": stack.environment},
-            {"key": "ecs-release:service", "value": service.name},
+            {"key": tags.ENVIRONMENT, "value": stack.environment},
+            {"key": tags.SERVICE, "value": service.name},
         ],
     }
 

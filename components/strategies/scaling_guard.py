@@ -13,6 +13,7 @@ from components.foundation.event_source import invoke_on_event
 from components.foundation.function import Function, FunctionArgs
 from components.foundation.watch import Watch
 from components.naming import Names
+from contract import variables
 
 #: What the function counts in every sweep: namespace and name.
 METRIC = ("ecs-release", "SuspendedWithoutDeployment")
@@ -57,8 +58,8 @@ class ScalingGuard(pulumi.ComponentResource):
                 description=f"Suspends auto scaling in {names.environment} while a deployment shifts traffic",
                 statements=guard_statements(names, args.services),
                 environment={
-                    "ENVIRONMENT": names.environment,
-                    "GUARDED_SERVICES": json.dumps(guarded(names, args.services)),
+                    variables.ENVIRONMENT: names.environment,
+                    variables.GUARDED_SERVICES: json.dumps(guarded(names, args.services)),
                 },
                 log_retention_days=args.log_retention_days,
                 watch=args.watch,

@@ -13,6 +13,7 @@ from components.foundation.function import Function, FunctionArgs
 from components.foundation.network import Network
 from components.foundation.watch import Watch
 from components.workload.load_balancer import LoadBalancer
+from contract import variables
 
 _RESERVE_SECONDS = 30  # kept of the function's time to answer CodeDeploy in
 
@@ -66,12 +67,12 @@ class SmokeTest(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=group),
         )
         environment: dict[str, pulumi.Input[str]] = {
-            "SMOKE_URL": args.balancer.test_url,
-            "SMOKE_CHECKS": json.dumps(checks(args.balancer.traffic)),
-            "SMOKE_SECONDS": str(test.seconds),
+            variables.SMOKE_URL: args.balancer.test_url,
+            variables.SMOKE_CHECKS: json.dumps(checks(args.balancer.traffic)),
+            variables.SMOKE_SECONDS: str(test.seconds),
         }
         if args.balancer.traffic.host_name is not None:
-            environment["SMOKE_HOST"] = args.balancer.traffic.host_name
+            environment[variables.SMOKE_HOST] = args.balancer.traffic.host_name
         self.function = Function(
             f"{name}-smoke",
             FunctionArgs(

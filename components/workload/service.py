@@ -17,6 +17,7 @@ from components.release import template
 from components.strategy import Strategy
 from components.workload.alarms import Alarms, alarm_names
 from components.workload.load_balancer import LoadBalancer
+from contract import partition
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -271,7 +272,7 @@ def console_url(names: ServiceNames) -> str:
     """Where a person sees the service."""
     region = names.stack.region
     path = f"ecs/v2/clusters/{names.stack.cluster}/services/{names.base}"
-    return f"https://{region}.console.aws.amazon.com/{path}?region={region}"
+    return partition.console(region, f"{path}?region={region}")
 
 
 def _tasks_of(names: ServiceNames) -> iam.Statement:

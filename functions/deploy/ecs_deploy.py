@@ -54,6 +54,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from contract import variables
 from contract.files import APPSPEC, IMAGE_DEFINITIONS, IMAGE_PLACEHOLDER
 from contract.files import TASK_DEFINITION as TASKDEF
 from functions.shared import archives, aws, deadline, errors
@@ -545,7 +546,7 @@ def _refuse_unless_current(job: Job) -> None:
 
 
 def _timeout_minutes() -> float:
-    text = os.environ.get("DEPLOYMENT_TIMEOUT_MINUTES", "60")
+    text = os.environ.get(variables.DEPLOYMENT_TIMEOUT_MINUTES, "60")
     try:
         minutes = float(text)
     except ValueError:

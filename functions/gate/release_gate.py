@@ -44,7 +44,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from contract import files
+from contract import files, variables
 from functions.gate import changes, handoff, images, rendering, rollback, scans
 from functions.shared import aws, deadline, errors
 from functions.shared.errors import CONFIGURATION, HANDOFF, MISSING, UNAVAILABLE, Refusal
@@ -282,10 +282,10 @@ def _waiting(
 
 def _waits(image: PinnedImage, scan: Scan, terms: Contract, waited: float) -> bool:
     """Whether the scan's result has to be waited for, after so many seconds."""
-    started = waited >= float(os.environ.get("SCAN_GRACE_SECONDS", "120"))
+    started = waited >= float(os.environ.get(variables.SCAN_GRACE_SECONDS, "120"))
     if not scans.judge(image.name, scan, terms, waited_enough=started):
         return False
-    minutes = float(os.environ.get("SCAN_WAIT_MINUTES", "30"))
+    minutes = float(os.environ.get(variables.SCAN_WAIT_MINUTES, "30"))
     if waited >= minutes * 60:
         raise Refusal(
             f"{image.name}: its scan is {scan.status} after {minutes:g} minutes; look at it in ECR and retry the stage "

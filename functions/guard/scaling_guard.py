@@ -61,6 +61,7 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
+from contract import variables
 from functions.shared import aws, errors
 
 if TYPE_CHECKING:
@@ -223,7 +224,7 @@ def handler(event: Mapping[str, Any], _context: Context) -> dict[str, list[str]]
         ValueError: an event of another kind, or a wrong `GUARDED_SERVICES`.
         RuntimeError: one sentence per service that AWS would not let look after; the others are done.
     """
-    guarded = configured(os.environ.get("GUARDED_SERVICES", ""))
+    guarded = configured(os.environ.get(variables.GUARDED_SERVICES, ""))
     kind = event.get("detail-type")
     started, ended = "", ""
     if kind == DEPLOYMENT_EVENT:
@@ -272,7 +273,7 @@ def tell_of(services: list[str]) -> None:
     directive = {"Namespace": NAMESPACE, "Dimensions": [["Environment"]], "Metrics": [metric]}
     told = {
         "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]},
-        "Environment": os.environ.get("ENVIRONMENT", ""),
+        "Environment": os.environ.get(variables.ENVIRONMENT, ""),
         METRIC: len(services),
         "services": services,
     }

@@ -34,6 +34,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from contract import variables
 from functions.shared import aws, deadline
 
 if TYPE_CHECKING:
@@ -108,11 +109,11 @@ def handler(event: Mapping[str, Any], context: deadline.Context) -> dict[str, st
 def failure(seconds: float) -> str | None:
     """Run every check within `seconds`; None when all passed, else one sentence that says why not."""
     try:
-        listener = listener_of(os.environ.get("SMOKE_URL", ""), os.environ.get("SMOKE_HOST"))
-        checks = checks_of(os.environ.get("SMOKE_CHECKS", ""))
+        listener = listener_of(os.environ.get(variables.SMOKE_URL, ""), os.environ.get(variables.SMOKE_HOST))
+        checks = checks_of(os.environ.get(variables.SMOKE_CHECKS, ""))
         # Ends by itself before it is given up, so that the reason is a check's own.
-        within = min(max(seconds - 2, seconds / 2), _number("SMOKE_SECONDS", 60.0))
-        pause = _number("SMOKE_PAUSE_SECONDS", 2.0)
+        within = min(max(seconds - 2, seconds / 2), _number(variables.SMOKE_SECONDS, 60.0))
+        pause = _number(variables.SMOKE_PAUSE_SECONDS, 2.0)
         return deadline.run(lambda: run(listener, checks, within, pause), seconds)
     except SettingError as error:
         return str(error)

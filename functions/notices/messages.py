@@ -21,6 +21,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from contract import partition
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -207,22 +209,15 @@ def _plain(value: Any) -> str:
     return re.sub(r"[^A-Za-z0-9._@-]", "", str(value))
 
 
-def _console(event: Mapping[str, Any]) -> tuple[str, str]:
-    region = _plain(event.get("region", "us-east-1"))
-    domain = "console.aws.amazon.com"
-    if region.startswith("cn-"):
-        domain = "console.amazonaws.cn"
-    elif region.startswith("us-gov-"):
-        domain = "console.amazonaws-us-gov.com"
-    return f"https://{region}.{domain}/codesuite", region
-
-
 def _execution_link(event: Mapping[str, Any], detail: Mapping[str, Any]) -> str:
-    base, region = _console(event)
     pipeline, execution = _plain(detail.get("pipeline")), _plain(detail.get("execution-id"))
-    return f"{base}/codepipeline/pipelines/{pipeline}/executions/{execution}/timeline?region={region}"
+    return _console(event, f"codepipeline/pipelines/{pipeline}/executions/{execution}/timeline")
 
 
 def _deployment_link(event: Mapping[str, Any], detail: Mapping[str, Any]) -> str:
-    base, region = _console(event)
-    return f"{base}/codedeploy/deployments/{_plain(detail.get('deploymentId'))}?region={region}"
+    return _console(event, f"codedeploy/deployments/{_plain(detail.get('deploymentId'))}")
+
+
+def _console(event: Mapping[str, Any], path: str) -> str:
+    region = _plain(event.get("region", "us-east-1"))
+    return partition.console(region, f"codesuite/{path}?region={region}")

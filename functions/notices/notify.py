@@ -32,6 +32,7 @@ import os
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode
 
+from contract import variables
 from functions.notices import messages, posting
 from functions.shared import aws, deadline, errors
 
@@ -87,7 +88,7 @@ def tell(event: Mapping[str, Any], context: deadline.Context) -> dict[str, Any]:
         log.info("%s", json.dumps({"event": event.get("detail-type"), "told": "nobody needs to know"}))
         return {"title": None, "channels": {}}
     outcome: dict[str, str] = {}
-    channels = configured(os.environ.get("NOTIFY_CHANNELS", "[]"))
+    channels = configured(os.environ.get(variables.NOTIFY_CHANNELS, "[]"))
     for number, channel in enumerate(channels, start=1):
         # What is left is shared, so that one slow receiver does not silence the ones after it.
         share = deadline.seconds_left(context, RESERVE) / (len(channels) - number + 1)
@@ -131,7 +132,7 @@ def _told(channel: Mapping[str, str], message: Message, seconds: float) -> str:
         if fault is None:
             log.exception("A channel failed")
         return str(fault) if fault else f"failed ({type(error).__name__})"
-    backoff = float(os.environ.get("NOTIFY_BACKOFF_SECONDS", "1"))
+    backoff = float(os.environ.get(variables.NOTIFY_BACKOFF_SECONDS, "1"))
     why = posting.post(url, body, headers, seconds=seconds, backoff=backoff, verdict=verdict, hide=secret)
     return f"not told: {why}" if why else "told"
 
@@ -141,15 +142,15 @@ def _request(
 ) -> tuple[str, bytes, dict[str, str], Callable[[Reply], str | None]]:
     as_json = {"Content-Type": "application/json; charset=utf-8"}
     if channel["kind"] == "slack":
-        url = f"{os.environ.get('SLACK_API_BASE', 'https://slack.com/api')}/chat.postMessage"
+        url = f"{os.environ.get(variables.SLACK_API_BASE, 'https://slack.com/api')}/chat.postMessage"
         body = json.dumps({"channel": channel["channel"], **messages.slack(message)}).encode()
         return url, body, {**as_json, "Authorization": f"Bearer {secret}"}, _slack_verdict
     if channel["kind"] == "slack-webhook":
-        base = os.environ.get("SLACK_WEBHOOK_BASE", "https://hooks.slack.com")
+        base = os.environ.get(variables.SLACK_WEBHOOK_BASE, "https://hooks.slack.com")
         if not secret.startswith(f"{base}/"):
             raise ChannelError(f"The webhook's secret is not an address under {base}/.")
         return secret, json.dumps(messages.slack(message)).encode(), as_json, _taken
-    base = os.environ.get("CHATWORK_API_BASE", "https://api.chatwork.com/v2")
+    base = os.environ.get(variables.CHATWORK_API_BASE, "https://api.chatwork.com/v2")
     url = f"{base}/rooms/{quote(channel['room'], safe='')}/messages"
     form = urlencode({"body": messages.chatwork(message)}).encode()
     headers = {"Content-Type": "application/x-www-form-urlencoded", "X-ChatWorkToken": secret}

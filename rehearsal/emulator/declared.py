@@ -12,7 +12,8 @@ from typing import Any
 
 from pulumi_rehearsal import Archive, Asset, Rehearsal, Resource, Secret
 
-from contract import files
+from contract import files, partition
+from contract import tags as contract_tags
 from contract.release import Contract, InvalidReleaseError
 
 from .errors import NotDeclaredError
@@ -163,7 +164,7 @@ class Declared:
         if pipeline is None:
             raise NotDeclaredError(f"Stack {run.stack} declares no pipeline; add a service to Pulumi.{run.stack}.yaml.")
         _, _, _, self.region, self.account, _ = str(pipeline.outputs["arn"]).split(":", 5)
-        self.environment = str(pipeline.inputs["tagsAll"]["ecs-release:environment"])
+        self.environment = str(pipeline.inputs["tagsAll"][contract_tags.ENVIRONMENT])
 
     def _all(self, type_token: str) -> list[Resource]:
         return self.run.all(type_token)
@@ -174,7 +175,7 @@ class Declared:
 
     def arn(self, service: str, resource: str) -> str:
         """An ARN in the stack's account and region."""
-        return f"arn:aws:{service}:{self.region}:{self.account}:{resource}"
+        return partition.arn(service, self.region, self.account, resource)
 
     # ------------------------------------------------------------ identities
 
@@ -187,13 +188,13 @@ class Declared:
         for resource in self._all("aws:iam/role:Role"):
             given = plain(resource.inputs)
             name, tags = given["name"], given.get("tagsAll") or given.get("tags") or {}
-            service = tags.get("ecs-release:service", "")
+            service = tags.get(contract_tags.SERVICE, "")
             label = name.removeprefix(f"{self.environment}-").removeprefix(f"{service}-" if service else "")
             boundary = given.get("permissionsBoundary")
             out[str(resource.outputs["arn"])] = Role(
                 arn=str(resource.outputs["arn"]),
                 name=name,
-                purpose=tags.get("ecs-release:purpose", ""),
+                purpose=tags.get(contract_tags.PURPOSE, ""),
                 label=label,
                 trust=given["assumeRolePolicy"],
                 documents=tuple(p["policy"] for p in policies if p["role"] == name),
@@ -269,7 +270,7 @@ class Declared:
         """Every service of the stack, by name."""
         out = {}
         for given in self.inputs("aws:s3/bucketObjectv2:BucketObjectv2"):
-            if not given["key"].endswith("/template.zip"):
+            if not given["key"].endswith(f"/{files.TEMPLATE_ARCHIVE}"):
                 continue
             archive = given["source"]
             try:

@@ -7,6 +7,8 @@ import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from contract import variables
+
 from .network import ListenerStub, Network, TargetGroup, certificate
 
 if TYPE_CHECKING:
@@ -50,8 +52,9 @@ class LoadBalancers:
     def _certified_name(self, host: str) -> str:
         """The name that the load balancer's certificate is for: what the stack says; ACM knows, the stack does not."""
         for function in self._declared.functions.values():
-            if host in function.environment.get("SMOKE_URL", "") and "SMOKE_HOST" in function.environment:
-                return function.environment["SMOKE_HOST"]
+            name = function.environment.get(variables.SMOKE_HOST)
+            if name is not None and host in function.environment.get(variables.SMOKE_URL, ""):
+                return name
         return "no-name-is-declared.example.com"
 
     def get(self, listener: str) -> str:

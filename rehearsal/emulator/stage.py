@@ -10,6 +10,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
+from contract import variables
+
 from .account import Account, Answer
 from .ci import Ci
 from .codepipeline import CodePipeline
@@ -89,10 +91,14 @@ class Stage:
     def _receivers(self) -> None:
         """Slack and Chatwork on loopback, each channel with a token of its own."""
         at = self.network.receiver
-        self.lambdas.environment = {"SLACK_API_BASE": at, "SLACK_WEBHOOK_BASE": at, "CHATWORK_API_BASE": at}
+        self.lambdas.environment = {
+            variables.SLACK_API_BASE: at,
+            variables.SLACK_WEBHOOK_BASE: at,
+            variables.CHATWORK_API_BASE: at,
+        }
         self.channels: list[tuple[str, str, str]] = []
         for function in self.declared.functions.values():
-            for number, channel in enumerate(json.loads(function.environment.get("NOTIFY_CHANNELS", "[]"))):
+            for number, channel in enumerate(json.loads(function.environment.get(variables.NOTIFY_CHANNELS, "[]"))):
                 token = f"stand-in-{number}"
                 webhook = channel["kind"] == "slack-webhook"
                 self.account.keep_secret(channel["secret"], f"{at}/services/{token}" if webhook else token)

@@ -197,15 +197,6 @@ class TestWhatIsSaid:
         )
         assert messages.of(deployment("STOP")).link == f"{console}/codedeploy/deployments/d-2?region=ap-northeast-1"
 
-    @pytest.mark.parametrize(
-        ("region", "domain"),
-        [("cn-north-1", "console.amazonaws.cn"), ("us-gov-west-1", "console.amazonaws-us-gov.com")],
-    )
-    def test_the_link_leads_to_the_console_of_the_regions_partition(self, region, domain):
-        link = messages.of({**pipeline("STARTED"), "region": region}).link
-
-        assert link.startswith(f"https://{region}.{domain}/codesuite/")
-
     def test_a_reason_calls_nobody_on_slack(self):
         evil = {"execution-result": {"external-execution-summary": "<!channel> <https://evil.example|ok> & more"}}
 

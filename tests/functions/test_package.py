@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from contract import variables
+
 ROOT = Path(__file__).parents[2]
 MODULES = sorted(path for room in ("contract", "functions") for path in (ROOT / room).rglob("*.py"))
 HANDLERS = [path for path in MODULES if "\ndef handler(" in path.read_text(encoding="utf-8")]
@@ -48,20 +50,29 @@ def test_a_handler_says_what_it_calls_and_what_it_reads_from_its_environment(pat
     tree = ast.parse(path.read_text(encoding="utf-8"))
     words = ast.get_docstring(tree)
     read = {
-        node.value
+        getattr(variables, node.attr)
         for node in ast.walk(tree)
-        if isinstance(node, ast.Constant)
-        and isinstance(node.value, str)
-        and node.value.isupper()
-        and node.value.replace("_", "").isalpha()
-        and "_" in node.value
-        and node.value.partition("_")[0] in {"SCAN", "SMOKE", "GUARDED", "NOTIFY", "SLACK", "CHATWORK", "DEPLOYMENT"}
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "variables"
     }
 
     assert "AWS call" in words
     assert "nvironment variable" in words
     for name in read:
         assert f"`{name}`" in words
+
+
+def test_the_environment_is_read_by_the_names_that_components_set_and_no_other():
+    """Each use of os.environ has a name of contract.variables in it, or a parameter of the function that it is in."""
+    literal = [
+        f"{name_of(path)}: {ast.unparse(node)}"
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call | ast.Subscript)
+        and ast.unparse(node).startswith(("os.environ", "os.getenv"))
+        and isinstance(node.args[0] if isinstance(node, ast.Call) else node.slice, ast.Constant)
+    ]
+
+    assert literal == []
 
 
 def copy(path, folder):

@@ -168,7 +168,7 @@ def test_every_variable_that_it_gets_is_one_that_its_code_reads(function):
     code = "".join(ast.unparse(tree(m)) for m in modules_of(HANDLERS[function]))
 
     for variable in found.get("environment", {}).get("variables", {}):
-        assert re.search(rf"['\"]{variable}['\"]", code), variable
+        assert re.search(rf"\bvariables\.{variable}\b", code), variable
 
 
 @EVERY_FUNCTION
