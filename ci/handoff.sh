@@ -201,7 +201,8 @@ required --env HANDOFF_ENV "$environment" '[a-z][a-z0-9]*(-[a-z0-9]+)*' \
   "lower-case letters, digits and hyphens, such as dev1"
 required --service HANDOFF_SERVICE "$service" "$word" "lower-case letters, digits, hyphens and underscores"
 required --account HANDOFF_ACCOUNT "$account" '[0-9]{12}' "twelve digits"
-required --region HANDOFF_REGION "$region" '[a-z]{2}(-[a-z]+)+-[0-9]' "a region such as ap-northeast-1"
+required --region HANDOFF_REGION "$region" '(af|ap|ca|eu|il|me|mx|sa|us)-[a-z]+-[0-9]' \
+  "a region of the AWS partition aws, such as ap-northeast-1"
 required --commit HANDOFF_COMMIT "$commit" '[0-9a-f]{7,64}' "a commit hash of 7 to 64 lower-case hexadecimal digits"
 is_yes() { # VARIABLE VALUE
   case $2 in
@@ -275,16 +276,11 @@ for expectation in $expected; do
 done
 
 tag=$environment-$commit
-domain=amazonaws.com console=console.aws.amazon.com
-case $region in
-  cn-*) domain=amazonaws.com.cn console=console.amazonaws.cn ;;
-  us-gov-*) console=console.amazonaws-us-gov.com ;;
-esac
-registry=$account.dkr.ecr.$region.$domain
+registry=$account.dkr.ecr.$region.amazonaws.com
 bucket=$environment-ecsdef-$account
 key=$service/imagedefinitions.json.zip
 handoff=s3://$bucket/$key
-watch="https://$region.$console/codesuite/codepipeline/pipelines/$environment-$service/view?region=$region"
+watch="https://$region.console.aws.amazon.com/codesuite/codepipeline/pipelines/$environment-$service/view?region=$region"
 [ ${#bucket} -le 63 ] || wrong "--env is '$environment', which makes the bucket's name $bucket longer than 63 characters"
 
 image_uri() { echo "$registry/$environment/$service/$1:$tag"; }

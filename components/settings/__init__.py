@@ -3,6 +3,7 @@
 `load()` returns `Settings`, or raises `SettingsError` that lists every problem at once: the key, what was found, what
 is allowed. No resource is registered before that.
 
+    regions.py       regions of the AWS partition `aws`
     values.py        types of value, and the base class of the models
     environment.py   settings that the services of an environment share
     service.py       settings of a service

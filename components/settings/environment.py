@@ -208,7 +208,7 @@ class SlackChannel(SettingsModel):
 class ChatworkRoom(SettingsModel):
     """A Chatwork room, posted to with an API token."""
 
-    room: Annotated[str, text(r"\d{1,12}", "a room's number, in quotes")]
+    room: Annotated[str, text(r"[0-9]{1,12}", "a room's number, in quotes")]
     """Room number."""
     token: Secret
     """API token."""

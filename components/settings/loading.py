@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
@@ -117,7 +118,7 @@ def _own(values: Mapping[str, object]) -> dict[str, str]:
     account = str(values.get("account"))
     own = {
         "${environment}": values.get("environment"),
-        "${account}": account if account.isdigit() and len(account) == len(_NO_ACCOUNT) else _NO_ACCOUNT,
+        "${account}": account if re.fullmatch("[0-9]{12}", account) else _NO_ACCOUNT,
         "${region}": values.get("region", Settings.model_fields["region"].default),
     }
     return {placeholder: value for placeholder, value in own.items() if isinstance(value, str)}

@@ -52,9 +52,10 @@ class HealthCheck(SettingsModel):
     """Consecutive successes until a task is healthy."""
     unhealthy_threshold: int = Field(default=3, ge=2, le=10)
     """Consecutive failures until a task is unhealthy."""
-    matcher: Annotated[str, text(r"[2-4]\d\d(-[2-4]\d\d)?(,[2-4]\d\d(-[2-4]\d\d)?)*", "HTTP codes such as 200-299")] = (
-        "200-299"
-    )
+    matcher: Annotated[
+        str,
+        text(r"[2-4][0-9][0-9](-[2-4][0-9][0-9])?(,[2-4][0-9][0-9](-[2-4][0-9][0-9])?)*", "HTTP codes such as 200-299"),
+    ] = "200-299"
     """HTTP codes of success."""
 
     def validation_errors(self) -> Iterable[InvalidSetting]:
@@ -237,7 +238,7 @@ class Permission(SettingsModel):
         Annotated[
             str,
             text(
-                r"arn:aws[a-z-]*:[a-z0-9-]+:[a-z0-9-]*:(\d{12})?:[^*?\s]+(/\*)?",
+                r"arn:aws:[a-z0-9-]+:[a-z0-9-]*:([0-9]{12})?:[^*?\s]+(/\*)?",
                 "an ARN, at most its end a /*",
             ),
         ],

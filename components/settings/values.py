@@ -21,6 +21,8 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
+from components.settings.regions import AS_OF, REGIONS
+
 NAMESPACE = "ecs-release"
 
 InvalidSetting = tuple[str, object, str]
@@ -92,15 +94,20 @@ Environment = Annotated[
         "lower-case letters and digits without a hyphen, a letter first, such as dev1; not sg, internal or aws",
     ),
 ]
-AccountId = Annotated[str, text(r"\d{12}", "twelve digits, in quotes")]
-Region = Annotated[str, text(r"[a-z]{2}(-[a-z]+)+-\d", "an AWS region such as ap-northeast-1")]
+AccountId = Annotated[str, text(r"[0-9]{12}", "twelve digits, in quotes")]
+Region = Annotated[
+    str,
+    AfterValidator(
+        Check(REGIONS.__contains__, f"a region of the AWS partition aws as of {AS_OF}, such as ap-northeast-1")
+    ),
+]
 Cidr = Annotated[str, AfterValidator(Check(_is_ipv4_range, "an IPv4 range such as 10.0.0.0/16, its host bits zero"))]
 VpcId = Annotated[str, text(r"vpc-[0-9a-f]{8,17}", "a VPC id such as vpc-0a1b2c3d4e5f60718")]
 SubnetId = Annotated[str, text(r"subnet-[0-9a-f]{8,17}", "a subnet id such as subnet-0a1b2c3d4e5f60718")]
 CertificateArn = Annotated[
     str,
     text(
-        r"arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/[0-9a-f-]+",
+        r"arn:aws:acm:[a-z0-9-]+:[0-9]{12}:certificate/[0-9a-f-]+",
         "the ARN of an ACM certificate in the region",
     ),
 ]
@@ -109,7 +116,7 @@ Repository = Annotated[str, text(r"[A-Za-z0-9-]+/[A-Za-z0-9._-]+", "OWNER/REPOSI
 Email = Annotated[str, text(r"[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address")]
 HostName = Annotated[str, text(r"[a-z0-9-]+(\.[a-z0-9-]+)+", "a host name such as api.example.com")]
 FunctionArn = Annotated[
-    str, text(r"arn:aws[a-z-]*:lambda:[a-z0-9-]+:\d{12}:function:[A-Za-z0-9_-]+", "the ARN of a Lambda function")
+    str, text(r"arn:aws:lambda:[a-z0-9-]+:[0-9]{12}:function:[A-Za-z0-9_-]+", "the ARN of a Lambda function")
 ]
 Path = Annotated[str, text(r"/[^\s?#]*", "a path that begins with /")]
 Action = Annotated[str, text(r"[a-z0-9-]+:[A-Za-z]+", "one action without a wildcard, such as dynamodb:GetItem")]

@@ -864,6 +864,8 @@ def test_the_environment_can_ask_for_a_dry_run(offline_ci):
         ({"account": "1111111111111"}, ["--account is '1111111111111'"]),
         ({"region": None}, ["--region is missing"]),
         ({"region": "tokyo"}, ["--region is 'tokyo'", "ap-northeast-1"]),
+        ({"region": "cn-north-1"}, ["--region is 'cn-north-1'", "partition aws"]),
+        ({"region": "us-gov-west-1"}, ["--region is 'us-gov-west-1'", "partition aws"]),
         ({"commit": None}, ["--commit is missing"]),
         ({"commit": "main"}, ["--commit is 'main'", "hexadecimal"]),
         ({"commit": "ABCDEF0"}, ["--commit is 'ABCDEF0'", "lower-case"]),

@@ -8,6 +8,8 @@ import pytest
 import yaml
 
 from components import settings, strategies
+from components.settings import regions
+from tools.regions import of_botocore
 
 ROOT = Path(__file__).parents[2]
 STACKS = ("dev", "stg", "prod")
@@ -53,7 +55,19 @@ WRONG = {
     "an account id of eleven digits": (("account",), "12345678901", "ecs-release:account: found", "twelve digits"),
     "an account id that is a number": (("account",), 222222222222, "ecs-release:account: found 222222222222", "text"),
     "no account": (("account",), DELETE, "ecs-release:account: missing.", "AWS account id"),
-    "a region of no form": (("region",), "tokyo", 'ecs-release:region: found "tokyo"', "an AWS region"),
+    "a region of no form": (("region",), "tokyo", 'ecs-release:region: found "tokyo"', "a region of the AWS partition aws"),
+    "a region that does not exist": (("region",), "ap-northeast-9", "ecs-release:region: found", "partition aws as of 20"),
+    "a region of China": (("region",), "cn-north-1", 'ecs-release:region: found "cn-north-1"', "partition aws"),
+    "a region of GovCloud": (("region",), "us-gov-west-1", "ecs-release:region: found", "partition aws"),
+    "a region with a digit that is not ASCII": (("region",), "ap-northeast-\N{FULLWIDTH DIGIT ONE}", "ecs-release:region: found", "partition aws"),
+    "an account in digits that are not ASCII": (("account",), "\N{FULLWIDTH DIGIT TWO}" * 12, "ecs-release:account: found", "twelve digits"),
+    "a certificate of another partition": (
+        ("loadBalancer", "certificateArn"), "arn:aws-cn:acm:cn-north-1:222222222222:certificate/0-1",
+        "loadBalancer.certificateArn: found", "the ARN of an ACM certificate",
+    ),
+    "a permission in another partition": (
+        (*API, "permissions", 0, "resources"), ["arn:aws-cn:s3:::bucket"], "permissions[0].resources[0]: found", "an ARN",
+    ),
     "an unknown approval": (("approval",), "maybe", 'ecs-release:approval: found "maybe"', "none or required"),
     "a misspelt key": (("aproval",), "required", "ecs-release:aproval: no such key", "did you mean approval?"),
     "a misspelt key below": (
@@ -284,6 +298,18 @@ def test_settings_never_change_once_loaded():
 
     with pytest.raises(ValueError, match="frozen"):
         loaded.approval = "required"
+
+
+def test_the_regions_are_those_that_botocore_knows():
+    assert list(regions.REGIONS) == of_botocore(), (
+        "stale: python -m tools.regions writes components/settings/regions.py anew"
+    )
+
+
+def test_no_pattern_of_a_setting_takes_digits_that_are_not_ascii():
+    patterns = [file.name for file in (ROOT / "components" / "settings").glob("*.py") if r"\d" in file.read_text()]
+
+    assert patterns == []
 
 
 def declared():
