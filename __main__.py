@@ -61,7 +61,7 @@ rules = [
     *(names.notifier_rule(tells) for tells in ("pipelines", "deployments") if told.slack or told.chatwork),
 ]
 watch = Watch("watch", WatchArgs(names=names, rules=rules, topic=topics.alarms.arn), here)
-network = Network("network", NetworkArgs(names=names, settings=stack.network), here)
+network = Network("network", NetworkArgs.of(names, stack.network), here)
 cluster = Cluster("cluster", ClusterArgs(names=names), here)
 
 pipelines: dict[str, Pipeline] = {}
@@ -70,7 +70,8 @@ for service in services:
 
     # CI pushes images and puts the hand-off; that is all it can do.
     Registry(name, RegistryArgs(names=own, containers=(*service.container_names, *service.retiring.containers)), here)
-    ci = CiIdentity(name, CiIdentityArgs(names=own, ci=stack.ci, service=service, providers=oidc), here)
+    after_oidc = pulumi.ResourceOptions.merge(here, pulumi.ResourceOptions(depends_on=[oidc]))
+    ci = CiIdentity(name, CiIdentityArgs.of(own, stack.ci, service), after_oidc)
 
     # What runs, and what stands in front of it.
     balancer, alarms = None, None

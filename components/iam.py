@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import pulumi
 import pulumi_aws as aws
@@ -75,9 +75,23 @@ class Statement:
                 if resource == "*" and not isinstance(resource, AllResources):
                     raise ValueError(f"statement {self.sid}: the resource * needs a reason, AllResources(reason=…)")
 
-    def to_dict(self) -> dict[str, object]:
+    @classmethod
+    def of(cls, statement: Mapping[str, Any]) -> Self:
+        """A statement as IAM writes it; a single action or resource may stand without its list."""
+        if unknown := sorted(set(statement) - {"Sid", "Effect", "Principal", "Action", "Resource", "Condition"}):
+            raise ValueError(f"statement {statement.get('Sid')}: {unknown[0]} is not taken")
+        return cls(
+            sid=statement.get("Sid", ""),
+            actions=_listed(statement.get("Action", ())),
+            resources=_listed(statement.get("Resource", ())),
+            principals=statement.get("Principal"),
+            conditions=statement.get("Condition", {}),
+            effect=statement.get("Effect", "Allow"),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
         """The statement as IAM reads it."""
-        out: dict[str, object] = {"Sid": self.sid, "Effect": self.effect}
+        out: dict[str, Any] = {"Sid": self.sid, "Effect": self.effect}
         if self.principals is not None:
             out["Principal"] = self.principals
         out["Action"] = sorted(self.actions)
@@ -88,6 +102,10 @@ class Statement:
         return out
 
 
+def _listed(texts: str | Sequence[str]) -> tuple[str, ...]:
+    return (texts,) if isinstance(texts, str) else tuple(texts)
+
+
 def document(*statements: Statement) -> str:
     """The statements as a policy document's JSON text."""
     sids = [s.sid for s in statements]
@@ -96,7 +114,7 @@ def document(*statements: Statement) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [s.to_dict() for s in statements]})
 
 
-def fitting(kind: Literal["trust", "inline", "managed"], text: str, whose: str) -> str:
+def within_length_limit(kind: Literal["trust", "inline", "managed"], text: str, whose: str) -> str:
     """The document, where IAM takes as long a one.
 
     Raises:
@@ -187,8 +205,8 @@ def role(
     own_tags: dict[str, str] = {tags.PURPOSE: purpose}
     if service:
         own_tags[tags.SERVICE] = service
-    trust_policy = fitting("trust", document(*trust), f"role {name}")
-    policy = fitting("inline", document(*statements), f"role {name}")
+    trust_policy = within_length_limit("trust", document(*trust), f"role {name}")
+    policy = within_length_limit("inline", document(*statements), f"role {name}")
     out = aws.iam.Role(
         logical_name,
         name=name,

@@ -4,24 +4,22 @@ A policy that meets an unknown value at preview becomes advisory; an IAM documen
 The environment stands in front of every name, so that environments can share an account.
 """
 
-from __future__ import annotations
-
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from contract import files, partition
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 @dataclass(frozen=True, kw_only=True)
 class Names:
-    """Names of the parts that the services of one environment share."""
+    """The environment that every physical name begins with, and the account and region of every ARN."""
 
     environment: str
+    """Environment, such as dev."""
     account: str
+    """AWS account id."""
     region: str
+    """AWS region."""
 
     def arn(self, service: str, resource: str, *, region: str | None = None) -> str:
         """ARN of `resource` in this account; `region=""` for services that have none (IAM)."""
@@ -111,17 +109,19 @@ class Names:
         """ARN of a Lambda function of this account."""
         return self.arn("lambda", f"function:{function}")
 
-    def service(self, name: str) -> ServiceNames:
+    def service(self, name: str) -> "ServiceNames":
         """Names of one service's parts."""
         return ServiceNames(stack=self, service=name)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceNames:
-    """Names of the parts that belong to one service."""
+    """The service whose name follows the environment's in the names of its parts."""
 
     stack: Names
+    """Environment, account and region."""
     service: str
+    """The service's own name."""
 
     @property
     def base(self) -> str:

@@ -1,48 +1,45 @@
 """A private bucket: versioned, encrypted, owner-enforced, TLS only. Hand-off, template, artifacts and trail use it."""
 
-from __future__ import annotations
-
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
 import pulumi
 import pulumi_aws as aws
 
-from components import iam
+from components import arguments, iam
 from components.naming import Names
 
 
 @dataclass(frozen=True, kw_only=True)
 class PrivateBucketArgs:
-    """`PrivateBucket`'s arguments.
-
-    Args:
-        names: the stack's names.
-        bucket: the bucket's name.
-        kms: encrypt with the account's key for S3 (`aws/s3`) instead of S3's own keys.
-        expire_days: days after which current objects expire; None keeps them.
-        expire_old_versions_days: days after which versions that are no longer current expire.
-        statements: what the bucket policy says besides TLS.
-        protect: no update deletes the bucket, because people depend on what it holds.
-        retain: when the bucket leaves the stack, it stays in the account as private as it was: AWS deletes no bucket
-            that holds objects, and the update would end there.
-    """
+    """`PrivateBucket`'s arguments."""
 
     names: Names
+    """Environment, account and region."""
     bucket: str
-    kms: bool = False
+    """The bucket's name."""
+    kms: bool | None = None
+    """Encrypt with the account's key for S3 (`aws/s3`) instead of S3's own keys."""
     expire_days: int | None = None
+    """Days after which current objects expire; without it they are kept."""
     expire_old_versions_days: int
-    statements: tuple[iam.Statement, ...] = ()
-    protect: bool = False
-    retain: bool = False
+    """Days after which versions that are no longer current expire."""
+    statements: Sequence[dict[str, Any]] | None = None
+    """Statements of the bucket policy, as IAM writes them, besides the one that demands TLS."""
+    protect: bool | None = None
+    """Let no update delete the bucket, because people depend on what it holds."""
+    retain: bool | None = None
+    """Leave the bucket in the account, as private as it was, when it leaves the stack: AWS deletes no bucket that holds
+    objects, and the update would end there."""
 
     @classmethod
-    def of_templates(cls, names: Names, *, protect: bool) -> PrivateBucketArgs:
+    def of_templates(cls, names: Names, *, protect: bool) -> Self:
         """The bucket of the templates that infrastructure owns; CI cannot reach it."""
         return cls(names=names, bucket=names.template_bucket, expire_old_versions_days=400, protect=protect)
 
     @classmethod
-    def of_artifacts(cls, names: Names, *, protect: bool) -> PrivateBucketArgs:
+    def of_artifacts(cls, names: Names, *, protect: bool) -> Self:
         """The bucket in which pipelines carry what one action gives to the next."""
         return cls(
             names=names,
@@ -55,13 +52,16 @@ class PrivateBucketArgs:
 
 
 class PrivateBucket(pulumi.ComponentResource):
-    """A bucket with everything that makes it private.
+    """A bucket with all that makes it private; in Python, an object or a reader waits for what is in `ready`."""
 
-    `bucket` is the bucket itself, `ready` what an object or a reader has to wait for.
-    """
+    bucket_name: pulumi.Output[str]
+    """The bucket's name, once it is private and versioned."""
+    arn: pulumi.Output[str]
+    """The bucket's ARN."""
 
     def __init__(self, name: str, args: PrivateBucketArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("ecs-release:index:PrivateBucket", name, None, opts)
+        args = arguments.read(PrivateBucketArgs, args)
         child = pulumi.ResourceOptions(parent=self, retain_on_delete=args.retain)
         itself = pulumi.ResourceOptions(protect=args.protect)
         self.bucket = aws.s3.Bucket(name, bucket=args.bucket, opts=pulumi.ResourceOptions.merge(child, itself))
@@ -86,7 +86,7 @@ class PrivateBucket(pulumi.ComponentResource):
             rules=[
                 {
                     "apply_server_side_encryption_by_default": {"sse_algorithm": "aws:kms" if args.kms else "AES256"},
-                    "bucket_key_enabled": args.kms,
+                    "bucket_key_enabled": bool(args.kms),
                 }
             ],
             opts=child,
@@ -110,8 +110,10 @@ class PrivateBucket(pulumi.ComponentResource):
         policy = aws.s3.BucketPolicy(
             name,
             bucket=self.bucket.id,
-            policy=iam.document(iam.tls_only("s3:*", arn, f"{arn}/*"), *args.statements),
+            policy=iam.document(iam.tls_only("s3:*", arn, f"{arn}/*"), *map(iam.Statement.of, args.statements or ())),
             opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[block])),
         )
         self.ready: list[pulumi.Resource] = [versioning, policy]
-        self.register_outputs({"bucket": self.bucket.bucket})
+        self.bucket_name = pulumi.Output.all(self.bucket.bucket, policy.id, versioning.id).apply(lambda made: made[0])
+        self.arn = self.bucket.arn
+        self.register_outputs({"bucketName": self.bucket_name, "arn": self.arn})

@@ -1,12 +1,11 @@
 """The ECS cluster that the services of an environment share."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
 
+from components import arguments
 from components.naming import Names
 
 
@@ -15,16 +14,20 @@ class ClusterArgs:
     """`Cluster`'s arguments."""
 
     names: Names
+    """Environment, account and region; the cluster bears the environment's name."""
 
 
 class Cluster(pulumi.ComponentResource):
-    """A cluster that offers Fargate on demand and Fargate Spot; each service says which it uses.
+    """A cluster that offers Fargate on demand and Fargate Spot; each service says which it uses."""
 
-    `ready_name` is the cluster's name, once it has its capacity providers.
-    """
+    ready_name: pulumi.Output[str]
+    """The cluster's name, once it has its capacity providers."""
+    arn: pulumi.Output[str]
+    """The cluster's ARN."""
 
     def __init__(self, name: str, args: ClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("ecs-release:index:Cluster", name, None, opts)
+        args = arguments.read(ClusterArgs, args)
         self.cluster = aws.ecs.Cluster(
             name,
             name=args.names.cluster,
@@ -38,4 +41,5 @@ class Cluster(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self.cluster),
         )
         self.ready_name = self.capacity_providers.cluster_name
-        self.register_outputs({"cluster": self.cluster.name})
+        self.arn = self.cluster.arn
+        self.register_outputs({"readyName": self.ready_name, "arn": self.arn})

@@ -1,13 +1,13 @@
 """Where CI pushes: one immutable, scanned repository per image, and a build cache apart from them."""
 
-from __future__ import annotations
-
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
 
+from components import arguments
 from components.naming import ServiceNames
 
 _UNTAGGED_DAYS = 14
@@ -16,25 +16,33 @@ _CACHE_DAYS = 14
 
 @dataclass(frozen=True, kw_only=True)
 class RegistryArgs:
-    """`Registry`'s arguments: the service's names and its containers' names."""
+    """`Registry`'s arguments."""
 
     names: ServiceNames
-    containers: tuple[str, ...]
+    """The service; a repository is called ENVIRONMENT/SERVICE/CONTAINER."""
+    containers: Sequence[str]
+    """Names of the containers whose images are built, a repository each."""
 
 
 class Registry(pulumi.ComponentResource):
-    """`repositories`: container to repository. Nothing that has a tag ever expires here.
+    """A repository for each container, in which nothing that has a tag ever expires, and one for the build cache.
 
     A lifecycle rule knows nothing of ECS and would delete what runs (aws/containers-roadmap issue 1078); tagged
     images are left to a clean-up that looks first. Tags of releases are immutable; the cache, whose tags move, is a
     repository of its own, so that no release can be made of it.
 
     A repository that leaves the stack stays in the account with its images and its rule, forgotten by the state: AWS
-    deletes none that holds images, and a roll-back may want them. Only the cache goes, whatever is in it.
+    deletes none that holds images, and a rollback may want them. Only the cache goes, whatever is in it.
     """
+
+    repository_urls: pulumi.Output[dict[str, str]]
+    """Container name to what stands in front of the tag in its image's URI."""
+    cache_url: pulumi.Output[str]
+    """The same of the build cache."""
 
     def __init__(self, name: str, args: RegistryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("ecs-release:index:Registry", name, None, opts)
+        args = arguments.read(RegistryArgs, args)
         self.repositories = {
             container: self._repository(
                 f"{name}/{container}", args.names.repository(container), "IMMUTABLE", "untagged", _UNTAGGED_DAYS
@@ -42,7 +50,9 @@ class Registry(pulumi.ComponentResource):
             for container in args.containers
         }
         self.cache = self._repository(f"{name}/cache", args.names.cache_repository, "MUTABLE", "any", _CACHE_DAYS)
-        self.register_outputs({})
+        self.repository_urls = pulumi.Output.all(**{c: r.repository_url for c, r in self.repositories.items()})
+        self.cache_url = self.cache.repository_url
+        self.register_outputs({"repositoryUrls": self.repository_urls, "cacheUrl": self.cache_url})
 
     def _repository(self, name: str, repository: str, mutability: str, expire: str, days: int) -> aws.ecr.Repository:
         releases = mutability == "IMMUTABLE"

@@ -41,7 +41,7 @@ class Trail(pulumi.ComponentResource):
                 bucket=names.trail_bucket,
                 expire_days=_LOG_DAYS,
                 expire_old_versions_days=1,
-                statements=log_delivery(names),
+                statements=[s.to_dict() for s in log_delivery(names)],
                 retain=True,  # it is never empty, and `trigger: s3-events` lets it go
             ),
             pulumi.ResourceOptions(parent=self),

@@ -62,8 +62,8 @@ def test_a_denial_may_be_wide():
 def test_a_document_is_as_long_as_iam_allows_white_space_apart_and_no_longer(kind, most):
     text = "x" * (most - 10) + " " * 500 + "x" * 10
 
-    assert iam.fitting(kind, text, "role r") == text
+    assert iam.within_length_limit(kind, text, "role r") == text
     with pytest.raises(
         ValueError, match=rf"^role r: its {kind} policy has {most + 1:,} characters, IAM allows {most:,}; "
     ):
-        iam.fitting(kind, text + "x", "role r")
+        iam.within_length_limit(kind, text + "x", "role r")

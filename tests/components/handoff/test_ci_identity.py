@@ -6,7 +6,7 @@ import string
 import pytest
 
 from components import settings, strategies
-from components.handoff.ci_identity import github_subjects
+from components.handoff.ci_identity import CiIdentityArgs, github_subjects
 from tests.components.test_settings import stack_file
 from tests.rehearsed import ACCOUNTS, STACKS, granted, named, rehearsed, role, services_with, statements, trust
 
@@ -273,5 +273,6 @@ def test_a_github_environment_may_stand_for_the_ref():
         },
         strategies.ALL,
     )
+    args = CiIdentityArgs.of(stack.names.service("api"), stack.ci, stack.services[0])
 
-    assert github_subjects("prod", stack.ci, stack.services[0].ci.github) == ["repo:acme/api:environment:prod"]
+    assert github_subjects("prod", args.release_from, args.github) == ["repo:acme/api:environment:prod"]
