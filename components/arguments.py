@@ -51,7 +51,7 @@ def _plain(kind: Any, value: Any, where: str) -> Any:
             return int(value)
         case type() as origin if issubclass(origin, Enum) and value in [member.value for member in origin]:
             return origin(value)
-        case type() as origin if isinstance(value, origin):
+        case type() as origin if isinstance(value, origin) and origin is not Sequence:
             return value
     allowed = [member.value for member in kind] if isinstance(kind, type) and issubclass(kind, Enum) else kind
     raise ArgumentError(f"{where}: {value!r}; allowed: {getattr(allowed, '__name__', allowed)}")

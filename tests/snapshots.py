@@ -7,6 +7,8 @@
 - `documents.json`: every policy document, by resource and input;
 - `event-patterns.json`: what each EventBridge rule waits for;
 - `<service>/taskdef.json`, `appspec.yaml`, `release.json`: the template that a release is made of.
+
+`tests/snapshots/package.json` is the schema of the component package, which other programs depend on.
 """
 
 from __future__ import annotations
@@ -16,12 +18,15 @@ import shutil
 import sys
 from pathlib import Path
 
+from pulumi.provider.experimental.component import ComponentProvider
 from pulumi_rehearsal import Rehearsal
 
+from components import package
 from tests.rehearsed import ROOT, STACKS, documents, rehearsed, stack_settings, template
 
 FOLDER = Path(__file__).with_suffix("")
 COMMAND = "make snapshots"
+PACKAGE = FOLDER / "package.json"
 
 RULE = "aws:cloudwatch/eventRule:EventRule"
 
@@ -47,6 +52,12 @@ def kept(stack: str) -> dict[str, str]:
     return {str(f.relative_to(folder)): f.read_text() for f in sorted(folder.rglob("*")) if f.is_file()}
 
 
+def package_schema() -> str:
+    """The component package's schema, as Pulumi's own analyzer has it."""
+    schema = json.loads(ComponentProvider(list(package.PUBLIC), package.NAME).schema)
+    return json.dumps(schema, indent=2, sort_keys=True) + "\n"
+
+
 def inventory(run: Rehearsal) -> str:
     """A line for every resource: its type, its name, and the type and name of its parent."""
     by_urn = {r.urn: r for r in run.resources}
@@ -70,6 +81,7 @@ def write() -> None:
             file = FOLDER / stack / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text)
+    PACKAGE.write_text(package_schema())
     sys.stdout.write(f"wrote {(FOLDER).relative_to(ROOT)}; git diff shows what changed\n")
 
 

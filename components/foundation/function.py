@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from os.path import relpath
 from pathlib import Path
 
 import pulumi
@@ -14,6 +15,7 @@ from components import iam
 from components.foundation.watch import Watch, leave_what_failed
 from components.naming import Names
 
+_ROOT = Path(__file__).parents[2]
 _SOURCES = ("contract", "functions")
 _MAX_EVENT_AGE_SECONDS = 900  # an event that comes later would act on a release that is long over
 
@@ -21,12 +23,12 @@ _MAX_EVENT_AGE_SECONDS = 900  # an event that comes later would act on a release
 @cache
 def _members() -> tuple[str, ...]:
     """The modules of the package, by path: what a compiler or an editor leaves behind stays out."""
-    return tuple(sorted(p.as_posix() for source in _SOURCES for p in Path(source).rglob("*.py")))
+    return tuple(sorted(p.relative_to(_ROOT).as_posix() for s in _SOURCES for p in (_ROOT / s).rglob("*.py")))
 
 
 def code() -> pulumi.AssetArchive:
-    """The package of every function; the same files give the same hash."""
-    return pulumi.AssetArchive({m: pulumi.FileAsset(m) for m in _members()})
+    """The package of every function; the same files give the same hash, and on every machine the same paths."""
+    return pulumi.AssetArchive({m: pulumi.FileAsset(relpath(_ROOT / m)) for m in _members()})
 
 
 @dataclass(frozen=True, kw_only=True)

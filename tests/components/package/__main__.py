@@ -1,0 +1,115 @@
+"""Public components by the same arguments from either side: `via: python`, or `via: host` as Pulumi's host gives them."""
+
+import pulumi
+import pulumi_aws as aws
+from google.protobuf import json_format, struct_pb2
+from pulumi.provider.experimental.component import ComponentProvider
+from pulumi.runtime import rpc
+
+from components import package
+from components.foundation.bucket import PrivateBucket, PrivateBucketArgs
+from components.foundation.cluster import Cluster, ClusterArgs
+from components.foundation.network import Network, NetworkArgs, VpcByIds
+from components.handoff.bucket import Handoff, HandoffArgs
+from components.handoff.ci_identity import CiIdentity, CiIdentityArgs, CircleCiProject, GitHubRepository, ReleaseFrom
+from components.handoff.registry import Registry, RegistryArgs
+from components.naming import Names, ServiceNames
+
+OUTPUT, SIGNATURE = "d0e6a833031e9bbcd3f4e8bde6ca49a4", "4dabf18193072939515e22adb298388d"
+VPC, PRIVATE, PUBLIC = "vpc-0a1b2c3d", ["subnet-0a", "subnet-0b"], ["subnet-0c", "subnet-0d"]
+CIRCLECI = {"organization": "11111111-2222-3333-4444-555555555555", "project": "66666666-7777-8888-9999-000000000000"}
+READS = {
+    "Sid": "ReadByTheOtherAccount",
+    "Effect": "Allow",
+    "Principal": {"AWS": "arn:aws:iam::222222222222:root"},
+    "Action": ["s3:GetObject"],
+    "Resource": ["arn:aws:s3:::shop-reports/*"],
+}
+
+
+def from_python(opts):
+    names = Names(environment="shop", account="111111111111", region="eu-west-1")
+    api = ServiceNames(stack=names, service="api")
+    existing = VpcByIds(
+        vpc_id=pulumi.Output.from_input(VPC),
+        private_subnet_ids=pulumi.Output.from_input(PRIVATE),
+        public_subnet_ids=pulumi.Output.from_input(PUBLIC),
+    )
+    github = GitHubRepository(repository="acme/api", owner_id=7, repository_id=8)
+    circleci = CircleCiProject(
+        organization_id=CIRCLECI["organization"], project_id=CIRCLECI["project"], vcs_origin="github.com/acme/api"
+    )
+    Network("network", NetworkArgs(names=names, existing=existing), opts)
+    Cluster("cluster", ClusterArgs(names=names), opts)
+    PrivateBucket(
+        "reports",
+        PrivateBucketArgs(
+            names=names,
+            bucket="shop-reports",
+            kms=True,
+            expire_days=90,
+            expire_old_versions_days=30,
+            statements=[READS],
+            protect=True,
+        ),
+        opts,
+    )
+    Handoff("handoff", HandoffArgs(names=names, event_bridge=True), opts)
+    Registry("api", RegistryArgs(names=api, containers=["app", "nginx"]), opts)
+    CiIdentity(
+        "api",
+        CiIdentityArgs(
+            names=api, containers=["app", "nginx"], release_from=ReleaseFrom.TAG, github=github, circleci=circleci
+        ),
+        opts,
+    )
+
+
+def from_the_host(opts):
+    """What a program in another language says, by the wire that the host reads it from."""
+    names = {"environment": "shop", "account": "111111111111", "region": "eu-west-1"}
+    api = {"stack": names, "service": "api"}
+    circleci = {
+        "organizationId": CIRCLECI["organization"],
+        "projectId": CIRCLECI["project"],
+        "vcsOrigin": "github.com/acme/api",
+    }
+    existing = {"vpcId": later(VPC), "privateSubnetIds": later(PRIVATE), "publicSubnetIds": later(PUBLIC)}
+    containers = ["app", "nginx"]
+    inputs = {
+        ("Network", "network"): {"names": names, "existing": existing},
+        ("Cluster", "cluster"): {"names": names},
+        ("PrivateBucket", "reports"): {
+            "names": names,
+            "bucket": "shop-reports",
+            "kms": True,
+            "expireDays": 90,
+            "expireOldVersionsDays": 30,
+            "statements": [READS],
+            "protect": True,
+        },
+        ("Handoff", "handoff"): {"names": names, "eventBridge": True},
+        ("Registry", "api"): {"names": api, "containers": containers},
+        ("CiIdentity", "api"): {
+            "names": api,
+            "containers": containers,
+            "releaseFrom": "tag",
+            "github": {"repository": "acme/api", "ownerId": 7, "repositoryId": 8},
+            "circleci": circleci,
+        },
+    }
+    provider = ComponentProvider(list(package.PUBLIC), package.NAME)
+    for (component, name), given in inputs.items():
+        wire = json_format.ParseDict(given, struct_pb2.Struct())
+        made = provider.construct(name, f"ecs-release:index:{component}", rpc.deserialize_properties(wire), opts)
+        pulumi.export(f"{component} {name}", sorted(made.state))
+
+
+def later(value):
+    """A value that the program has from another resource, as the engine hands it over."""
+    return {SIGNATURE: OUTPUT, "value": value, "dependencies": []}
+
+
+provider = aws.Provider("aws", region="eu-west-1", allowed_account_ids=["111111111111"])
+opts = pulumi.ResourceOptions(providers={"aws": provider})
+{"python": from_python, "host": from_the_host}[pulumi.Config().require("via")](opts)

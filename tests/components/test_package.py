@@ -1,0 +1,118 @@
+"""The components that other programs use: their schema, and what they make when Pulumi's component host makes them."""
+
+import asyncio
+import json
+from functools import cache
+from pathlib import Path
+
+import pulumi
+import pytest
+from pulumi_rehearsal import rehearse
+
+from components import arguments, package
+from components.foundation.bucket import PrivateBucketArgs
+from components.foundation.network import NetworkArgs
+from components.handoff.ci_identity import CiIdentityArgs, ReleaseFrom
+from components.naming import Names, ServiceNames
+from tests.snapshots import COMMAND, PACKAGE, package_schema
+
+PROGRAM = Path(__file__).parent / "package"
+NAMES = {"environment": "shop", "account": "111111111111", "region": "eu-west-1"}
+
+
+def test_the_schema_is_the_kept_one():
+    assert package_schema() == PACKAGE.read_text(), (
+        f"`{COMMAND}` writes it anew; git diff shows what other programs see"
+    )
+
+
+# ---------------------------------------------------------------- made by the host
+
+
+@cache
+def made(via, mode="up"):
+    run = rehearse(PROGRAM, "main", mode, config_overrides={"via": via}, on_disk=False, packs=[])
+    assert run.errors == ()
+    return run
+
+
+def plain(run):
+    """Each resource as what it is, whoever made it."""
+    name_of = {r.urn: f"{r.type} {r.name}" for r in run.resources[1:]}
+    return {
+        name_of[r.urn]: (r.inputs, name_of.get(r.parent), sorted(name_of.get(d, d) for d in r.dependencies))
+        for r in run.resources[1:]
+    }
+
+
+@pytest.mark.parametrize("mode", ["preview", "up"])
+def test_the_host_makes_what_a_python_program_makes(mode):
+    python, host = plain(made("python", mode)), plain(made("host", mode))
+
+    assert set(host) == set(python)
+    assert {c.__name__ for c in package.PUBLIC} <= {name.split()[0].rsplit(":", 1)[1] for name in host}
+    assert {name: host[name] for name in host if host[name] != python[name]} == {}
+
+
+def test_every_output_of_the_schema_is_set():
+    resources = json.loads(package_schema())["resources"]
+    given = made("host").root.outputs
+
+    assert {name.split()[0] for name in given} == {c.__name__ for c in package.PUBLIC}
+    for name, outputs in given.items():
+        assert outputs == sorted(resources[f"ecs-release:index:{name.split()[0]}"]["properties"])
+
+
+def test_every_output_of_the_schema_is_registered():
+    resources = json.loads(package_schema())["resources"]
+
+    for component in (r for r in made("python").resources if r.type in resources):
+        assert set(component.outputs) == set(resources[component.type]["properties"]), component.type
+
+
+# ---------------------------------------------------------------- what a program may give
+
+
+def test_arguments_are_the_same_from_either_side():
+    wire = {"names": {"stack": NAMES, "service": "api"}, "containers": ["app"], "release_from": "tag"}
+    github = {"repository": "acme/api", "owner_id": 7.0, "repository_id": 8.0}
+
+    read = arguments.read(CiIdentityArgs, {**wire, "github": github})
+
+    assert read.names == ServiceNames(stack=Names(**NAMES), service="api")
+    assert read.release_from is ReleaseFrom.TAG
+    assert (read.github.owner_id, type(read.github.owner_id)) == (7, int)
+    assert arguments.read(CiIdentityArgs, read) == read
+
+
+def output(value):
+    return pulumi.Output.from_input(value)
+
+
+BUCKET = {"names": NAMES, "bucket": "b", "expire_old_versions_days": 1.0}
+REFUSED = {
+    "an output for a name": (PrivateBucketArgs, lambda: BUCKET | {"bucket": output("b")}, "PrivateBucketArgs.bucket: an Output"),
+    "an output inside": (PrivateBucketArgs, lambda: BUCKET | {"names": NAMES | {"account": output("1")}}, "names.account: an Output"),
+    "one missing": (PrivateBucketArgs, lambda: {"names": NAMES, "bucket": "b"}, "PrivateBucketArgs.expire_old_versions_days: missing"),
+    "one unknown": (PrivateBucketArgs, lambda: BUCKET | {"expires": 1}, "PrivateBucketArgs.expires: not known; allowed: names, bucket"),
+    "half a day": (PrivateBucketArgs, lambda: BUCKET | {"expire_days": 1.5}, "expire_days: 1.5; allowed: int"),
+    "a text for a list": (CiIdentityArgs, lambda: {"names": {"stack": NAMES, "service": "api"}, "containers": "app", "release_from": "tag"}, "containers: 'app'"),
+    "no such choice": (
+        CiIdentityArgs,
+        lambda: {"names": {"stack": NAMES, "service": "api"}, "containers": [], "release_from": "fork"},
+        "release_from: 'fork'; allowed: ['branch', 'tag', 'environment']",
+    ),
+    "no object": (NetworkArgs, lambda: {"names": "shop"}, "names: 'shop'; allowed: Names, or a dict of environment, account, region"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "given", "said"), REFUSED.values(), ids=REFUSED)
+def test_what_no_component_can_be_made_of_is_refused_in_a_sentence(kind, given, said):
+    async def read():  # an output needs an event loop
+        arguments.read(kind, given())
+
+    with pytest.raises(arguments.ArgumentError) as refused:
+        asyncio.run(read())
+
+    assert said in str(refused.value)
+    assert isinstance(refused.value, pulumi.RunError)  # the engine shows it without a traceback
