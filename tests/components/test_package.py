@@ -2,11 +2,17 @@
 
 import asyncio
 import json
+import os
+import re
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
+import grpc
 import pulumi
 import pytest
+from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 from pulumi_rehearsal import rehearse
 
 from components import arguments, package
@@ -14,6 +20,7 @@ from components.foundation.bucket import PrivateBucketArgs
 from components.foundation.network import NetworkArgs
 from components.handoff.ci_identity import CiIdentityArgs, ReleaseFrom
 from components.naming import Names, ServiceNames
+from tests.rehearsed import ROOT
 from tests.snapshots import COMMAND, PACKAGE, package_schema
 
 PROGRAM = Path(__file__).parent / "package"
@@ -116,3 +123,62 @@ def test_what_no_component_can_be_made_of_is_refused_in_a_sentence(kind, given, 
 
     assert said in str(refused.value)
     assert isinstance(refused.value, pulumi.RunError)  # the engine shows it without a traceback
+
+
+# ---------------------------------------------------------------- as a stranger has them
+
+
+DOCS = ROOT / "docs" / "components.md"
+
+
+def test_the_page_names_every_component():
+    assert set(re.findall(r"^\| `(\w+)` \|", DOCS.read_text(), re.MULTILINE)) == {c.__name__ for c in package.PUBLIC}
+
+
+def test_the_pages_program_is_allowed_by_both_packs(tmp_path):
+    (program,) = re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.DOTALL)
+    pack_config = re.findall(r"```yaml\n(.*?)```", DOCS.read_text(), re.DOTALL)[0]
+    (tmp_path / "__main__.py").write_text(program)
+    (tmp_path / "least-privilege.yaml").write_text(pack_config)
+    (tmp_path / "release-safety.yaml").write_text("{}\n")
+    (tmp_path / "Pulumi.yaml").write_text("name: cart\nruntime: python\n")
+    (tmp_path / "Pulumi.main.yaml").write_text("config: {}\n")
+    packs = [
+        option
+        for name in ("least-privilege", "release-safety")
+        for option in (f"--policy-pack={ROOT / 'policies' / name}", f"--policy-config={name}.yaml")
+    ]
+
+    run = subprocess.run(
+        [sys.executable, "-m", "pulumi_rehearsal", "preview", "--json", *packs],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert run.returncode == 0, run.stdout + run.stderr
+    (stack,) = json.loads(run.stdout)["stacks"]
+    made = {r["type"] for r in stack["resources"]}
+    assert {"ecs-release:index:CiIdentity", "aws:iam/role:Role", "aws:ecr/repository:Repository"} <= made
+
+
+def test_the_folder_is_the_plugin():
+    """It starts as Pulumi starts it, by its path, and answers with the kept schema."""
+    plugin = subprocess.Popen(
+        [sys.executable, "-u", str(ROOT / "components"), "127.0.0.1:1"],
+        cwd=PROGRAM,
+        env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        port = int(plugin.stdout.readline())
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            answer = provider_pb2_grpc.ResourceProviderStub(channel).GetSchema(provider_pb2.GetSchemaRequest())
+    finally:
+        plugin.kill()
+        plugin.wait()
+
+    assert json.loads(answer.schema) == json.loads(PACKAGE.read_text())
