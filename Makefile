@@ -6,6 +6,7 @@ UV_VERSION := 0.13.8
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 export PATH := $(CURDIR)/.uv/bin:$(PATH)
 BIN := .venv/bin
+TOOLS := $(BIN)/python -m tools
 STACK ?=
 CLI_VERSION := $(shell sed -n 's/^requiredPulumiVersion: ">=\(.*\)"$$/\1/p' Pulumi.yaml)
 
@@ -38,18 +39,18 @@ setup: .venv/.synced ## install what uv.lock says into .venv
 	@test -x $(BIN)/python || rm -rf .venv
 	@$(UV) sync --quiet --locked --python $(PYTHON) && touch $@
 
-rehearse-release: setup ## play a whole release of STACK (default dev) in an emulator; YES=1, SERVICE=api, FAIL_AT=alarm
-	@$(BIN)/python -m rehearsal.emulator --stack $(or $(STACK),dev) $(if $(YES),--yes) $(if $(SERVICE),--service $(SERVICE)) \
+rehearse-release: setup ## rehearse a whole release of STACK (default dev) in an emulator; YES=1, SERVICE=api, FAIL_AT=alarm
+	@$(TOOLS) release --stack $(or $(STACK),dev) $(if $(YES),--yes) $(if $(SERVICE),--service $(SERVICE)) \
 		$(if $(FAIL_AT),--fail-at $(FAIL_AT))
 
 explain: setup ## who can become ROLE in STACK, and what it can do: make explain STACK=prod ROLE=api-ci-github
-	@$(BIN)/python -m tools.explain --stack $(or $(STACK),dev) --role $(or $(ROLE),$(error say which: ROLE=api-ci-github))
+	@$(TOOLS) explain --stack $(or $(STACK),dev) --role $(or $(ROLE),$(error say which: ROLE=api-ci-github))
 
 rehearse: setup ## rehearse all stacks, or STACK=dev: what would be created, and is it allowed (no cloud, no CLI)
-	@$(BIN)/python -m pulumi_rehearsal preview $(STACK_FLAG) $(PACK_SETTINGS:%=--policy-config %)
+	@$(TOOLS) preview $(STACK_FLAG) $(PACK_SETTINGS:%=--policy-config %)
 
 engine: setup ## run STACK (default all) under the real Pulumi engine and compare with the rehearsal; COMPUTED=table.json, ARGS
-	@$(BIN)/python -m rehearsal.conformance $(STACK_FLAG) $(PACK_SETTINGS:%=--policy-config %) $(if $(COMPUTED),--computed $(COMPUTED)) $(ARGS)
+	@$(TOOLS) engine $(STACK_FLAG) $(PACK_SETTINGS:%=--policy-config %) $(if $(COMPUTED),--computed $(COMPUTED)) $(ARGS)
 
 test: setup ## run every test
 	@$(BIN)/pytest -n auto
@@ -73,16 +74,16 @@ snapshots: setup ## write tests/snapshots anew from the stacks as they are
 	@$(BIN)/python -m tests.snapshots
 
 docs: setup ## write the generated parts of README.md and docs/ anew
-	@$(BIN)/python -m tools.docs.generate && $(BIN)/python -m tools.docs.policies_page
+	@$(TOOLS) docs
 
 prove: setup ## rehearse a change of each setting on a stack that runs: docs/changes.md (minutes; CHECK=1 only compares)
-	@$(BIN)/python -m tools.docs.changes $(if $(CHECK),--check)
+	@$(TOOLS) changes $(if $(CHECK),--check)
 
 authorization: setup ## read AWS's actions, resources and condition keys anew into authorization/reference.tsv
 	@$(UV) run --quiet --isolated --locked --only-group authorization python -m authorization.refresh
 
 bench: setup ## time the rehearsal against the SDK's plain mocks, 1 to 100 services
-	@$(BIN)/python -m pulumi_rehearsal.bench
+	@$(TOOLS) bench
 
 # A preview changes nothing, so the engine need not write its state after each step; an update has to.
 preview: cli setup ## pulumi preview of STACK with the policy packs; ARGS=--diff (needs the Pulumi CLI and credentials)

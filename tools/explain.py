@@ -1,4 +1,4 @@
-"""`python -m tools.explain`: one identity of a rehearsed stack, explained to a reviewer.
+"""One identity of a rehearsed stack, explained to a reviewer.
 
 Who can become it, what it can do in plain words, and which line of the program granted it. The reading of documents is
 the policy pack's own (`policies/least-privilege`), so that what is explained is what is judged.
@@ -18,30 +18,24 @@ from least_privilege import explain as reading
 from least_privilege.inventory import Inventory
 from least_privilege.settings import Settings
 from pulumi_rehearsal.engine import rehearse
-from pulumi_rehearsal.errors import UsageError
 from pulumi_rehearsal.model import UNKNOWN, Archive, Asset, Rehearsal, Resource, Secret
 
 FOUND, FAILED, USAGE = 0, 1, 2
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code: 0, 1 when the program failed, 2 when the question was wrong."""
-    parser = argparse.ArgumentParser(prog="python -m tools.explain", description=__doc__)
-    parser.add_argument("--stack", required=True, help="the stack, such as prod")
-    parser.add_argument("--role", required=True, help="the role's name, its end, or its words, such as ci-api")
-    parser.add_argument("--project", type=Path, default=Path(), help="the directory with Pulumi.yaml")
-    parser.add_argument("--config-file", type=Path, help="a stack file to read in place of Pulumi.<stack>.yaml")
-    parser.add_argument("--json", action="store_true", help="for machines")
-    options = parser.parse_args(arguments)
-    try:
-        run = rehearse(options.project, options.stack, config_file=options.config_file, packs=[])
-    except UsageError as problem:
-        sys.stderr.write(f"error: {problem}\n")
-        return USAGE
-    if run.errors:
-        sys.stderr.writelines(f"error: {d.message}\n" for d in run.errors)
+def run(options: argparse.Namespace) -> int:
+    """Explain one role and return the exit code: 0, 1 when the program failed, 2 when the question was wrong.
+
+    Args:
+        options: `project`, `stack`, `config_file`, `config` (overrides by key), `role`, `json`.
+    """
+    rehearsal = rehearse(
+        options.project, options.stack, config_file=options.config_file, config_overrides=options.config, packs=[]
+    )
+    if rehearsal.errors:
+        sys.stderr.writelines(f"error: {d.message}\n" for d in rehearsal.errors)
         return FAILED
-    inventory, sources = inventory_of(run)
+    inventory, sources = inventory_of(rehearsal)
     found = reading.find(inventory, options.role)
     if not found:
         names = ", ".join(sorted(i.name for i in inventory.identities))
@@ -158,7 +152,3 @@ def _as_data(told: reading.Explanation, lines: _Lines) -> dict[str, Any]:
         "namedBy": listed(told.named_by),
         "unread": listed(told.unread),
     }
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,4 +1,7 @@
-"""Why a grant stays although no rehearsal of a release uses it. A reason for nothing is an error."""
+"""Grants that no rehearsal of a release uses and that are accepted all the same, each with its reason.
+
+An entry whose grants are used is obsolete, which is an error.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,8 @@ from .permissions import Grant
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reason:
-    """`why` the grants of a kind of role stay; an empty `sid`, `action` or `resource` stands for all of them.
+class AcceptedGrant:
+    """`why` grants of a kind of role are accepted; an empty `sid`, `action` or `resource` stands for all of them.
 
     `resource` may have `*` in it, for what differs from stack to stack.
     """
@@ -24,7 +27,7 @@ class Reason:
     why: str
 
     def covers(self, grant: Grant) -> bool:
-        """Whether it speaks of this grant."""
+        """Whether it is about this grant."""
         return (
             self.role == grant.role
             and self.sid in {"", grant.sid}
@@ -48,49 +51,53 @@ _TWO_FORMS: Final = (
 _GIVEN_UP: Final = "Lambda itself sends by it what the function failed at, after its retries; a rehearsal does not wait"
 _LAMBDA_TIDIES: Final = "Lambda itself calls it when it changes or removes the function's network interfaces"
 
-REASONS: Final = (
-    Reason(role="task/task", why="the application's own; a release starts its tasks and runs none of its code"),
-    Reason(role="deployment/codedeploy", sid="ShiftTheTrafficOfARule", why=_RULES),
-    Reason(
+ACCEPTED: Final = (
+    AcceptedGrant(role="task/task", why="the application's own; a release starts its tasks and runs none of its code"),
+    AcceptedGrant(role="deployment/codedeploy", sid="ShiftTheTrafficOfARule", why=_RULES),
+    AcceptedGrant(
         role="pipeline-action/verify-action of Lambda",
         sid="CarryArtifacts",
         action="s3:GetObjectVersion",
         why=_VERSIONS,
     ),
-    Reason(
+    AcceptedGrant(
         role="pipeline-action/deploy-action of Lambda",
         sid="CarryArtifacts",
         action="s3:GetObjectVersion",
         why=_VERSIONS,
     ),
-    Reason(
+    AcceptedGrant(
         role="task-execution/execution",
         sid="ReadItsSecrets",
         resource="arn:*:secret:*[?][?][?][?][?][?]",
         why=_TWO_FORMS,
     ),
-    Reason(role="function/notify", sid="ReadItsSecrets", resource="arn:*:secret:*[!?]", why=_TWO_FORMS),
-    Reason(role="function/smoke", sid="StandInTheVpc", action="ec2:AssignPrivateIpAddresses", why=_LAMBDA_TIDIES),
-    Reason(role="function/smoke", sid="StandInTheVpc", action="ec2:DeleteNetworkInterface", why=_LAMBDA_TIDIES),
-    Reason(role="function/smoke", sid="StandInTheVpc", action="ec2:UnassignPrivateIpAddresses", why=_LAMBDA_TIDIES),
+    AcceptedGrant(role="function/notify", sid="ReadItsSecrets", resource="arn:*:secret:*[!?]", why=_TWO_FORMS),
+    AcceptedGrant(
+        role="function/smoke", sid="StandInTheVpc", action="ec2:AssignPrivateIpAddresses", why=_LAMBDA_TIDIES
+    ),
+    AcceptedGrant(role="function/smoke", sid="StandInTheVpc", action="ec2:DeleteNetworkInterface", why=_LAMBDA_TIDIES),
+    AcceptedGrant(
+        role="function/smoke", sid="StandInTheVpc", action="ec2:UnassignPrivateIpAddresses", why=_LAMBDA_TIDIES
+    ),
     *(
-        Reason(role=f"function/{label}", sid="LeaveWhatItFailedAt", why=_GIVEN_UP)
+        AcceptedGrant(role=f"function/{label}", sid="LeaveWhatItFailedAt", why=_GIVEN_UP)
         for label in ("deploy", "gate", "notify", "scaling-guard", "smoke")
     ),
 )
 
 
-def unexplained(unused: Iterable[Grant]) -> list[Grant]:
-    """The unused grants that no reason covers: candidates to remove."""
-    return sorted(grant for grant in unused if not any(reason.covers(grant) for reason in REASONS))
+def unaccepted(unused: Iterable[Grant]) -> list[Grant]:
+    """The unused grants that no entry covers: remove them, or add an entry."""
+    return sorted(grant for grant in unused if not any(entry.covers(grant) for entry in ACCEPTED))
 
 
-def explained(unused: Iterable[Grant]) -> list[tuple[Grant, str]]:
-    """The unused grants that stay, each with its reason."""
-    return sorted((grant, reason.why) for grant in unused for reason in REASONS if reason.covers(grant))
+def accepted(unused: Iterable[Grant]) -> list[tuple[Grant, str]]:
+    """The unused grants that an entry covers, each with its reason."""
+    return sorted((grant, entry.why) for grant in unused for entry in ACCEPTED if entry.covers(grant))
 
 
-def stale(granted: Iterable[Grant], unused: Iterable[Grant]) -> list[Reason]:
-    """The reasons for something that is granted and used, so that none is needed."""
+def obsolete(granted: Iterable[Grant], unused: Iterable[Grant]) -> list[AcceptedGrant]:
+    """The entries for grants that are all used, so that no exception is needed."""
     given, left = list(granted), list(unused)
-    return [r for r in REASONS if any(map(r.covers, given)) and not any(map(r.covers, left))]
+    return [entry for entry in ACCEPTED if any(map(entry.covers, given)) and not any(map(entry.covers, left))]

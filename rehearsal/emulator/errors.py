@@ -1,11 +1,13 @@
 """What ends a rehearsal before it has an outcome: each message is one sentence for whoever ran the command."""
 
+from pulumi_rehearsal.errors import UsageError
 
-class NotDeclaredError(Exception):
+
+class NotDeclaredError(UsageError):
     """The stack does not declare something that the release needs."""
 
 
-class StepError(Exception):
+class StepError(UsageError):
     """The step cannot happen in this stack, or the service is not in it."""
 
 

@@ -7,38 +7,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from .accepted_grants import explained, stale, unexplained
+from pulumi_rehearsal.terminal import Paint
+
+from .accepted_grants import accepted, obsolete, unaccepted
 from .permissions import Grant
 from .release import Outcome
 from .timeline import Entry
 
 _STAGE_WIDTH = 13
-
-
-class Paint:
-    """Colours, where they are wanted."""
-
-    def __init__(self, *, on: bool) -> None:
-        self._on = on
-
-    def _in(self, code: str, text: str) -> str:
-        return f"\x1b[{code}m{text}\x1b[0m" if self._on and text else text
-
-    def bad(self, text: str) -> str:
-        """Red."""
-        return self._in("31", text)
-
-    def good(self, text: str) -> str:
-        """Green."""
-        return self._in("32", text)
-
-    def dim(self, text: str) -> str:
-        """Grey."""
-        return self._in("2", text)
-
-    def bold(self, text: str) -> str:
-        """Bold."""
-        return self._in("1", text)
+_OK, _FAILED = "ok    ", "FAILED"
 
 
 def clock(seconds: float) -> str:
@@ -50,38 +27,38 @@ def clock(seconds: float) -> str:
 
 def line(entry: Entry, paint: Paint) -> str:
     """One line of the time line: when, where, what, and under which role."""
-    mark = paint.bad("!") if entry.trouble else " "
-    role = paint.dim(f"  ({entry.role})") if entry.role else ""
+    mark = paint("!", "red") if entry.trouble else " "
+    role = paint(f"  ({entry.role})", "dim") if entry.role else ""
     return f"{clock(entry.seconds):>8} {mark} {entry.stage:<{_STAGE_WIDTH}} {entry.text}{role}"
 
 
-def ending(outcome: Outcome, paint: Paint) -> str:
-    """How it ended: every check, what was not allowed, what was left out."""
-    out = []
+def checks(outcome: Outcome, paint: Paint) -> str:
+    """Every check after the release, what was not allowed, what was left out."""
+    out, passed, failed = [], paint(_OK, "green"), paint(_FAILED, "red")
     width = max((len(check.what) for check in outcome.checks), default=0)
     for service in dict.fromkeys(check.service for check in outcome.checks):
-        out += ["", paint.bold(f"{service}: how it ended")]
+        out += ["", paint(f"{service}: checks after the release", "bold")]
         for check in (c for c in outcome.checks if c.service == service):
-            mark = paint.good("ok   ") if check.ok else paint.bad("WRONG")
-            out.append(f"  {mark} {check.what:<{width}}  {paint.dim(check.found)}")
-    out += ["", paint.bold("Who was allowed to do it")]
+            mark = passed if check.ok else failed
+            out.append(f"  {mark} {check.what:<{width}}  {paint(check.found, 'dim')}")
+    out += ["", paint("Permissions", "bold")]
     roles = {call.role for call in outcome.calls}
     if outcome.problems:
-        out += [f"  {paint.bad('WRONG')} {problem}" for problem in outcome.problems]
+        out += [f"  {failed} {problem}" for problem in outcome.problems]
     else:
-        out.append(f"  {paint.good('ok   ')} {len(outcome.calls)} calls by {len(roles)} roles, each allowed by its own")
+        out.append(f"  {passed} {len(outcome.calls)} calls by {len(roles)} roles, each allowed by its own documents")
     for name, why in outcome.left_out.items():
         out.append(f"\n{name} is left out: {why}.")
     return "\n".join(out) + "\n"
 
 
 def grants(granted: Iterable[Grant], unused: Iterable[Grant], paint: Paint) -> str:
-    """What is allowed and was never called."""
+    """What is allowed and was never called, and exceptions that nothing needs."""
     left = list(unused)
-    out = [paint.bold("Allowed and never called")]
-    out += [f"  {paint.bad('candidate to remove')} {grant}" for grant in unexplained(left)]
-    out += [f"  {paint.bad('reason for nothing')} {reason}, which is used" for reason in stale(granted, left)]
-    out += [f"  {paint.good('stays')} {grant}: {paint.dim(why)}" for grant, why in explained(left)]
+    out = [paint("Grants that no release used", "bold")]
+    out += [f"  {paint('unused grant', 'red')} {grant}" for grant in unaccepted(left)]
+    out += [f"  {paint('obsolete exception', 'red')} {entry}, which is used" for entry in obsolete(granted, left)]
+    out += [f"  {paint('accepted', 'green')} {grant}: {paint(why, 'dim')}" for grant, why in accepted(left)]
     return "\n".join(out) + "\n"
 
 
@@ -91,8 +68,8 @@ def for_machines(outcomes: Sequence[Outcome], unused: Iterable[Grant] | None = N
     if unused is not None:
         left = list(unused)
         document["unused"] = [
-            *({**asdict(grant), "reason": None} for grant in unexplained(left)),
-            *({**asdict(grant), "reason": why} for grant, why in explained(left)),
+            *({**asdict(grant), "reason": None} for grant in unaccepted(left)),
+            *({**asdict(grant), "reason": why} for grant, why in accepted(left)),
         ]
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 

@@ -1,4 +1,4 @@
-"""`python -m rehearsal.emulator`: what it prints and how it ends."""
+"""`python -m tools release`: what it prints and how it ends."""
 
 import io
 import json
@@ -7,17 +7,18 @@ import sys
 import pulumi_rehearsal
 import pytest
 
-from rehearsal.emulator.__main__ import RIGHT, USAGE, WRONG, main
 from tests.emulator.changed import not_allowing
 from tests.emulator.test_releases import of_worker
 from tests.rehearsed import STACK_FILES, rehearsed
+from tools.__main__ import USAGE, main
+from tools.commands.release import FAILED, PASSED
 
 
 @pytest.fixture(autouse=True)
 def _the_stacks_of_this_process(monkeypatch):
     """A stack is rehearsed once for all tests of a process."""
 
-    def known(project, stack, mode, *, config_overrides, packs):
+    def known(project, stack, mode, *, config_file, config_overrides, packs):
         return rehearsed(stack, mode, **config_overrides)
 
     monkeypatch.setattr(pulumi_rehearsal, "rehearse", known)
@@ -35,7 +36,7 @@ def handoff(tmp_path):
 
 
 def run(capsys, *arguments):
-    code = main(arguments)
+    code = main(["release", *arguments])
     said = capsys.readouterr()
     return code, said.out, said.err
 
@@ -43,11 +44,11 @@ def run(capsys, *arguments):
 def test_a_release_is_told_line_by_line_and_ends_with_what_was_checked(capsys, handoff):
     code, out, _ = run(capsys, "--stack", "dev", "--service", "worker", "--handoff", handoff())
 
-    assert code == RIGHT
+    assert code == PASSED
     assert "dev: a release of worker" in out
     assert "CodePipeline  dev-worker has succeeded  (dev-worker-pipeline)" in out
-    assert "ok    the new version is live, by digest" in out
-    assert "each allowed by its own" in out
+    assert "ok     the new version is live, by digest" in out
+    assert "each allowed by its own documents" in out
     assert "\x1b" not in out
 
 
@@ -56,7 +57,7 @@ def test_machines_get_one_json_document(capsys, handoff):
 
     said = json.loads(out)
     (release,) = said["releases"]
-    assert code == RIGHT
+    assert code == PASSED
     assert said["ok"] is True
     assert {"stack", "timeline", "checks", "notAllowed", "messages", "calls"} <= set(release)
     assert "dev-worker-deploy ecs:UpdateService" in release["calls"]
@@ -68,9 +69,9 @@ def test_a_roll_back_that_was_asked_for_and_ended_right_is_no_failure(capsys, ha
 
     code, out, _ = run(capsys, *given)
 
-    assert code == RIGHT
+    assert code == PASSED
     assert "circuit breaker: rolls back to dev-worker:1" in out
-    assert "ok    the version before is live" in out
+    assert "ok     the version before is live" in out
 
 
 def test_a_call_that_is_not_allowed_is_a_failure(capsys, handoff, monkeypatch):
@@ -79,8 +80,8 @@ def test_a_call_that_is_not_allowed_is_a_failure(capsys, handoff, monkeypatch):
 
     code, out, _ = run(capsys, "--stack", "dev", "--service", "worker", "--handoff", handoff())
 
-    assert code == WRONG
-    assert "WRONG The role dev-worker-gate may not call ecr:BatchGetImage" in out
+    assert code == FAILED
+    assert "FAILED The role dev-worker-gate may not call ecr:BatchGetImage" in out
 
 
 @pytest.mark.parametrize(("said", "verdict"), [("y\n", "approves"), ("\n", "rejects the release"), ("", "rejects")])
@@ -92,7 +93,7 @@ def test_a_person_at_the_terminal_is_asked(capsys, handoff, monkeypatch, said, v
     given = ("--stack", "prod", "--service", "worker", "--handoff", handoff("prod", "222222222222"))
     code, out, err = run(capsys, *given)
 
-    assert code == RIGHT
+    assert code == PASSED
     assert "Approve the release of prod-worker? [y/N]" in err
     assert "commit" in err
     assert verdict in out
@@ -101,11 +102,12 @@ def test_a_person_at_the_terminal_is_asked(capsys, handoff, monkeypatch, said, v
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--project", str(STACK_FILES)], "say which stack: --stack NAME; there is dev, prod, stg"),
+        (["--project", str(STACK_FILES)], "name one stack: --stack NAME; "),
+        (["--stack", "dev", "--stack", "prod"], "name one stack: --stack NAME; "),
+        (["--stack", "dev", "--fail-at", "rejected-approval"], "can happen to no service of stack dev"),
         (["--stack", "prod"], "stack prod asks for approval: run it on a terminal, or approve by --yes"),
         (["--stack", "dev", "--service", "web"], "Stack dev has no service web; it has api, worker"),
-        (["--stack", "dev", "--fail-at", "rejected-approval"], "can happen to no service of stack dev"),
-        (["--stack", "dev", "--handoff", "x.zip"], "--handoff is one service's; say which by --service NAME"),
+        (["--stack", "dev", "--handoff", "x.zip"], "--handoff is one service's; name it by --service NAME"),
         (["--stack", "dev", "--service", "api", "--handoff", "no.zip"], "--handoff no.zip cannot be read"),
         (["--stack", "dev", "--permissions", "--service", "api"], "--permissions goes through every service and step"),
         (["--stack", "dev", "--config", "trigger"], "--config 'trigger' is not KEY=VALUE"),

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from rehearsal.emulator import requests
-from rehearsal.emulator.accepted_grants import REASONS, stale, unexplained
+from rehearsal.emulator.accepted_grants import ACCEPTED, obsolete, unaccepted
 from rehearsal.emulator.codedeploy import steps
 from rehearsal.emulator.declared import Role
 from rehearsal.emulator.permissions import Call, Grant, Permissions
@@ -155,14 +155,14 @@ def test_a_role_is_taken_on_by_whom_it_trusts(principal, keys, expected):
     assert (permissions.problems == []) is expected
 
 
-def test_a_reason_speaks_of_its_own_grants_only():
+def test_an_accepted_grant_is_about_its_own_grants_only():
     of_the_task = Grant(role="task/task", sid="Anything", action="sqs:SendMessage", resource=QUEUE)
     other = Grant(role="function/gate", sid="ReadItsImages", action="ecr:BatchGetImage", resource="*")
 
-    assert unexplained([of_the_task, other]) == [other]
-    assert [reason.role for reason in stale([of_the_task, other], [other])] == ["task/task"]
-    assert stale([other], []) == []
-    assert all(reason.why for reason in REASONS)
+    assert unaccepted([of_the_task, other]) == [other]
+    assert [entry.role for entry in obsolete([of_the_task, other], [other])] == ["task/task"]
+    assert obsolete([other], []) == []
+    assert all(entry.why for entry in ACCEPTED)
 
 
 def test_a_call_that_the_rehearsal_has_not_met_is_named():

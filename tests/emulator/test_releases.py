@@ -11,7 +11,7 @@ from pulumi_rehearsal import Asset
 
 from functions.deploy import ecs_deploy
 from rehearsal.emulator import strategy
-from rehearsal.emulator.accepted_grants import REASONS, explained, stale, unexplained
+from rehearsal.emulator.accepted_grants import ACCEPTED, accepted, obsolete, unaccepted
 from rehearsal.emulator.errors import HandoffFailedError, NotDeclaredError, StepError
 from rehearsal.emulator.release import Outcome, rehearse_release
 from tests.emulator.changed import changed, not_allowing, resource, without
@@ -66,9 +66,9 @@ def test_every_way_a_release_can_go_ends_right_under_roles_that_allow_it_and_lit
     assert {problem for o in outcomes.values() for problem in o.problems} == set()
     used = frozenset().union(*(o.used for o in outcomes.values()))
     granted = outcomes[None].granted
-    assert unexplained(granted - used) == []
-    assert stale(granted, granted - used) == []
-    assert {g.role for g, _ in explained(granted - used)} <= {reason.role for reason in REASONS}
+    assert unaccepted(granted - used) == []
+    assert obsolete(granted, granted - used) == []
+    assert {g.role for g, _ in accepted(granted - used)} <= {entry.role for entry in ACCEPTED}
     approves = {"rejected-approval"} if stack == "prod" else set()
     assert set(outcomes) == {None, *strategy.steps()} - {"rejected-approval"} | approves
     assert {c.service for c in outcomes[None].checks} == {"api", "worker"}

@@ -8,12 +8,12 @@ import re
 import pytest
 
 from tests.rehearsed import ROOT, stack_file
-from tools import explain
+from tools.__main__ import main
 
 
 def told(capsys: pytest.CaptureFixture[str], stack: str, *arguments: str) -> tuple[int, str, str]:
     given = ["--project", str(ROOT), "--stack", stack, "--config-file", str(stack_file(stack))]
-    code = explain.main([*given, *arguments])
+    code = main(["explain", *given, *arguments])
     out, err = capsys.readouterr()
     return code, out, err
 

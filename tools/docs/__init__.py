@@ -1,1 +1,1 @@
-"""Generates what the documentation says of the code: `python -m tools.docs.generate`."""
+"""Generates what the documentation says of the code: `make docs`, `make prove`."""

@@ -1,7 +1,7 @@
 """Every setting, and what a following `up` does with a change of it while the last release runs: `docs/changes.md`.
 
-    python -m tools.docs.changes            write the table anew
-    python -m tools.docs.changes --check    exit 1 where it is not what the rehearsal says
+    make prove            writes the table anew
+    make prove CHECK=1    exits with 1 where it is not what the rehearsal says
 
 Each change of `changes.yaml` is rehearsed as a second `up` on top of a first one. The released revision is then started
 and reached under what the second declares (`rehearsal.emulator.restart`). Nothing here is judged by hand.
@@ -225,8 +225,8 @@ def all_rows() -> list[Row]:
         return list(pool.map(row, keys(), chunksize=4))
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Write the page, or see whether it is up to date; never where a change harms what runs in silence."""
+def run(*, check: bool) -> int:
+    """Write the page, or compare it; returns 1 where it is stale, or where a change harms what runs in silence."""
     missing = without_change()
     if missing:
         sys.stderr.write("".join(f"no change in {_SAMPLE.name}: {key}\n" for key in missing))
@@ -236,14 +236,10 @@ def main(arguments: Sequence[str]) -> int:
     if silent:
         sys.stderr.write("".join(f"in silence: {line}\n" for line in silent))
         return 1
-    if "--check" in arguments:
+    if check:
         if PAGE.read_text(encoding="utf-8") == page(found):
             return 0
-        sys.stderr.write(f"{PAGE.name} is stale; `make docs` writes it anew\n")
+        sys.stderr.write(f"{PAGE.name} is stale; make prove writes it anew\n")
         return 1
     PAGE.write_text(page(found), encoding="utf-8")
     return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))

@@ -1,8 +1,6 @@
-"""Writes the generated parts of README.md and docs/settings.md anew from the code and from the tests' stacks.
+"""The generated parts of README.md and docs/, made anew from the code and from the tests' stacks (`make docs`).
 
 Not from the stacks beside `Pulumi.yaml`: those are for whoever uses this project to change.
-
-    python -m tools.docs.generate
 
 A generated part stands between `<!-- generated: NAME -->` and `<!-- end -->`.
 """
@@ -12,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -19,7 +18,7 @@ from pathlib import Path
 from pulumi_rehearsal import Rehearsal, rehearse
 from pulumi_rehearsal.cli import main as rehearsal_command
 
-from tools.docs import costs, picture, policies, settings_table
+from tools.docs import costs, picture, policies, policies_page, settings_table
 
 ROOT = Path(__file__).parents[2]
 STACKS = {stack: ROOT / "tests" / "stacks" / f"Pulumi.{stack}.yaml" for stack in ("dev", "stg", "prod")}
@@ -63,11 +62,15 @@ def renewed(text: str) -> str:
     return _PART.sub(part, text)
 
 
-def main() -> None:
-    """Write the pages anew."""
-    for page in PAGES:
-        page.write_text(renewed(page.read_text(encoding="utf-8")), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()
+def run(*, check: bool) -> int:
+    """Write the pages anew, or compare them; returns 1 where one is stale."""
+    pages = {page: renewed(page.read_text(encoding="utf-8")) for page in PAGES} | {
+        policies_page.PAGE: policies_page.page()
+    }
+    stale = [page for page, text in pages.items() if not page.exists() or page.read_text(encoding="utf-8") != text]
+    if check:
+        sys.stderr.write("".join(f"{page.relative_to(ROOT)} is stale; make docs writes it anew\n" for page in stale))
+        return int(bool(stale))
+    for page in stale:
+        page.write_text(pages[page], encoding="utf-8")
+    return 0

@@ -1,4 +1,4 @@
-"""Writes docs/policies.md from the policy packs: `python -m tools.docs.policies_page`, with `--check` to compare only.
+"""docs/policies.md, made from the policy packs (`make docs`).
 
 Each policy's name, purpose, level, reference and remedy come from the running pack, and its example from the pack's
 examples.yaml; what the pack says of the refused example is what it said when this ran.
@@ -7,7 +7,6 @@ examples.yaml; what the pack says of the refused example is what it said when th
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ _SEVERITIES = {0: "", 1: "low", 2: "medium", 3: "high", 4: "critical"}
 
 _HEAD = """# What the policy packs demand
 
-Generated from the packs by `python -m tools.docs.policies_page`; every example below is executed by the tests, before
+Generated from the packs by `make docs`; every example below is executed by the tests, before
 the packs' real analyzer processes.
 
 Two packs hold a stack, in `pulumi preview` and `pulumi up` as in `make rehearse`:
@@ -112,19 +111,3 @@ def _type_of(resource: str) -> str:
 def _yaml(kind: str, properties: dict[str, Any]) -> str:
     value = {"type": kind, "properties": properties}
     return str(yaml.safe_dump(value, sort_keys=False, default_flow_style=False, width=100))
-
-
-def main(arguments: list[str]) -> int:
-    """Write the page, or compare it; 1 when it is stale."""
-    text = page()
-    if "--check" in arguments:
-        stale = not PAGE.exists() or PAGE.read_text() != text
-        if stale:
-            sys.stderr.write("docs/policies.md is stale: run python -m tools.docs.policies_page\n")
-        return int(stale)
-    PAGE.write_text(text)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,8 +69,21 @@ def services_config(project: Project, file: Path, key: str, count: int) -> dict[
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print the table, and return 0, or 1 where a target is missed and --check was given."""
-    options = _parser().parse_args(arguments)
+    """Run `python -m pulumi_rehearsal.bench` and return its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m pulumi_rehearsal.bench",
+        description="Time a rehearsal against the same program under the SDK's plain mocks.",
+    )
+    add_arguments(parser)
+    return run(parser.parse_args(arguments))
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure, print the results, and return 0, or 1 where a target is missed and --check was given.
+
+    Args:
+        options: what a parser with `add_arguments` made.
+    """
     try:
         project = load_project(options.project)
         with tempfile.TemporaryDirectory() as directory:
@@ -78,10 +91,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UsageError as problem:
         sys.stderr.write(f"error: {problem}\n")
         return 2
-    sys.stdout.write(_table(results))
     missed = _missed(results)
-    for line in missed:
-        sys.stdout.write(f"missed: {line}\n")
+    if options.json:
+        measured = [{"services": n, "program": kind, **asdict(result)} for (n, kind), result in results.items()]
+        sys.stdout.write(json.dumps({"results": measured, "missed": missed}, indent=2) + "\n")
+    else:
+        sys.stdout.write(_table(results) + "".join(f"missed: {line}\n" for line in missed))
     return 1 if missed and options.check else 0
 
 
@@ -229,11 +244,8 @@ def _missed(results: Results) -> list[str]:
     return missed
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m pulumi_rehearsal.bench",
-        description="Time a rehearsal against the same program under the SDK's plain mocks.",
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the measurement."""
     parser.add_argument("-C", "--project", type=Path, default=Path(), metavar="DIR", help="the project's directory")
     parser.add_argument("-s", "--stack", default="dev", help="the stack to make larger ones from (default: dev)")
     parser.add_argument("--key", default="services", help="the key of its list of services (default: services)")
@@ -242,7 +254,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--repeat", type=int, default=5, help="runs of each, of which medians are taken (default: 5)")
     parser.add_argument("--check", action="store_true", help="exit with 1 where a target is missed")
-    return parser
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
 
 
 if __name__ == "__main__":

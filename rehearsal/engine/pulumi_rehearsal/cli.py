@@ -110,8 +110,8 @@ def _rehearse(
         sys.stderr.write(f"rehearsing {stack} …\r")
         sys.stderr.flush()
     given: dict[str, Any] = {
-        "config_overrides": _pairs(options.config, "--config"),
-        "secrets": {**_secrets(options.secrets), **_pairs(options.secret, "--secret")},
+        "config_overrides": pairs(options.config, "--config"),
+        "secrets": {**_secrets(options.secrets), **pairs(options.secret, "--secret")},
         "config_file": options.config_file,
         "answers": answers.get("invokes"),
         "stack_outputs": answers.get("stacks"),
@@ -149,16 +149,17 @@ def _before(
     return after(options.after, made)
 
 
-def _pairs(given: Sequence[str], option: str) -> dict[str, str]:
+def pairs(given: Sequence[str], option: str) -> dict[str, str]:
+    """What an option that may be repeated gives, each time as KEY=VALUE."""
     from .errors import UsageError  # noqa: PLC0415
 
-    pairs = {}
+    found = {}
     for pair in given:
         key, equals, value = pair.partition("=")
         if not equals or not key:
             raise UsageError(f"{option} {pair!r} is not KEY=VALUE")
-        pairs[key] = value
-    return pairs
+        found[key] = value
+    return found
 
 
 def _secrets(file: Path | None) -> dict[str, str]:

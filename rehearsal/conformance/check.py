@@ -1,4 +1,4 @@
-"""`python -m rehearsal.conformance`: run stacks under the real Pulumi engine and compare with the rehearsal.
+"""The check as a command: run stacks under the real Pulumi engine and compare with the rehearsal.
 
 Exit codes: 0 where both say the same (or the check was skipped, which it says loudly), 1 where they differ without a
 named reason, 2 where the check could not run.
@@ -15,17 +15,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from .compare import Difference
 
 SAME, DIFFERENT, USAGE = 0, 1, 2
+EXIT_CODES = "Exit codes: 0 the same, or skipped; 1 different; 2 it could not run."
 _SHOWN = 300
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    options = _parser().parse_args(arguments)
+def run(options: argparse.Namespace) -> int:
+    """Run the check as the options say and return its exit code.
+
+    Args:
+        options: what a parser with `add_arguments` made.
+    """
     from pulumi_rehearsal.errors import UsageError  # noqa: PLC0415  --help needs none of it
 
     from . import cli  # noqa: PLC0415
@@ -146,12 +148,8 @@ def _show(result: dict[str, Any]) -> None:
     )
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m rehearsal.conformance",
-        description="Run stacks under the real Pulumi engine, with the rehearsal's model as the provider, and compare.",
-        epilog="Exit codes: 0 the same, or skipped; 1 different; 2 it could not run.",
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the check."""
     parser.add_argument(
         "-s",
         "--stack",
@@ -181,8 +179,3 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--build-only", action="store_true", help="only see to the CLI, and say where it is")
     parser.add_argument("--required", action="store_true", help="where the check cannot run, fail in place of skipping")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
-    return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())
