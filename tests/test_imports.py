@@ -135,7 +135,7 @@ def test_what_may_import_by_name_is_named():
     }
 
     assert excepted == LOADERS
-    assert comments == {"authorization/refresh.py"}
+    assert comments == {"authorization/refresh.py", "components/__main__.py"}
 
 
 def test_every_package_of_the_tree_has_a_row():
