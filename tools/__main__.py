@@ -32,7 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
     given = sys.argv[1:] if arguments is None else list(arguments)
     parser = argparse.ArgumentParser(
-        prog="python -m tools", description=(__doc__ or "").partition(": ")[2].capitalize()
+        prog="python -m tools",
+        description="Rehearse this project's stacks and their releases, explain them, and generate documentation.",
+        epilog="python -m tools COMMAND --help lists the options of a command.",
     )
     parser.add_argument("--version", action="version", version=_version())
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)

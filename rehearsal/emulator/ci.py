@@ -23,9 +23,11 @@ from typing import Any, Final
 from botocore import xform_name  # type: ignore[import-untyped]
 from botocore.exceptions import ClientError  # type: ignore[import-untyped]
 
+from contract import tags
+
 from . import registry
 from .account import Account
-from .declared import CI, Service
+from .declared import Service
 from .errors import HandoffFailedError, NotDeclaredError
 from .timeline import Timeline
 
@@ -58,7 +60,7 @@ class Ci:
     def __init__(self, account: Account, service: Service, timeline: Timeline, *, last: bool = False) -> None:
         self._account, self._service, self._timeline = account, service, timeline
         names = [f"{account.declared.environment}-{service.name}-ci-{kind}" for kind in ("github", "circleci")]
-        roles = [r for r in account.declared.roles.values() if r.purpose == CI and r.name in names]
+        roles = [r for r in account.declared.roles.values() if r.purpose == tags.CI and r.name in names]
         if not roles:
             raise NotDeclaredError(
                 f"Service {service.name} has no role for a CI; give it ci.github or ci.circleci, or use --handoff."

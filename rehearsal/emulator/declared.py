@@ -18,8 +18,6 @@ from contract.release import Contract, InvalidReleaseError
 
 from .errors import NotDeclaredError
 
-CI = "ci"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Role:

@@ -154,38 +154,19 @@ def _receiver(take: Callable[[Posted], None]) -> type[BaseHTTPRequestHandler]:
 
 @dataclass(frozen=True, kw_only=True)
 class Certificate:
-    """A certificate that signs itself: a context for servers, and the file by which clients trust it."""
+    """A certificate: a context for servers, and the authority's file, by which clients trust it."""
 
     server: ssl.SSLContext = field(repr=False)
     trusted: Path
 
 
 def certificate(names: Iterable[str], directory: Path) -> Certificate:
-    """Make a certificate for these host names that is valid for a day; its key is forgotten at once."""
-    from cryptography import x509  # noqa: PLC0415  (a quarter of the start-up, and only TLS listeners need it)
-    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
-    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
+    """Issue a certificate for these host names that is valid for a day, by an authority of its own."""
+    import trustme  # noqa: PLC0415  (a quarter of the start-up, and only TLS listeners need it)
 
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "rehearsal")])
-    now = dt.datetime.now(tz=dt.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(hours=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    trusted, secret = directory / "certificate.pem", directory / "key.pem"
-    trusted.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    secret.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(trusted, secret)
-    secret.unlink()
+    authority = trustme.CA()
+    trusted, context = directory / "authority.pem", ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.cert_pem.write_to_path(str(trusted))
+    tomorrow = dt.datetime.now(tz=dt.UTC) + dt.timedelta(days=1)
+    authority.issue_cert(*names, not_after=tomorrow).configure_cert(context)
     return Certificate(server=context, trusted=trusted)

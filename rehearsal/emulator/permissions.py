@@ -15,6 +15,8 @@ from typing import Any, Final
 from policy_kit.documents import Condition, Document, DocumentError, Statement, parse
 from policy_kit.patterns import matches
 
+from contract import tags
+
 from .declared import Declared, Role
 
 EVERYTHING: Final = ("*",)
@@ -100,7 +102,7 @@ class Permissions:
 
     def _kind(self, role: Role) -> str:
         """The CIs' roles of a service say the same and are one kind; an action's role is told by its provider."""
-        if role.purpose == "ci":
+        if role.purpose == tags.CI:
             return role.purpose
         actions = (a for p in self._declared.pipelines.values() for a in p.actions() if a.role == role.arn)
         provider = next((f" of {a.provider}" for a in actions), "")

@@ -8,9 +8,11 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-PLATFORMS: Final = ("linux/amd64", "linux/arm64")
+from contract.release import MACHINE
+
 #: ECS's names of architectures and docker's of platforms.
-PLATFORM_OF: Final = {"ARM64": "linux/arm64", "X86_64": "linux/amd64"}
+PLATFORM_OF: Final = {architecture: f"linux/{machine}" for architecture, machine in MACHINE.items()}
+PLATFORMS: Final = tuple(sorted(PLATFORM_OF.values()))
 INDEX: Final = "application/vnd.oci.image.index.v1+json"
 MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
 _CONFIG: Final = "application/vnd.oci.image.config.v1+json"

@@ -2,10 +2,11 @@
 
 import http.client
 import socket
+import ssl
 
 import pytest
 
-from rehearsal.emulator.network import ListenerStub, Network, TargetGroup
+from rehearsal.emulator.network import ListenerStub, Network, TargetGroup, certificate
 
 
 def groups(**healthy):
@@ -34,6 +35,22 @@ def test_a_declared_name_is_answered_by_the_target_group_that_has_the_traffic():
 
     assert before == (200, "blue")
     assert after == (503, "green")
+
+
+def test_a_tls_listener_is_trusted_under_its_own_name_and_no_other(tmp_path):
+    network, made = Network(), certificate(["api.example.com"], tmp_path)
+    trusting = ssl.create_default_context(cafile=str(made.trusted))
+
+    with network.up():
+        listener = ListenerStub("listener", {"blue": 100}, groups(blue=True))
+        network.serve_listener(listener, "lb.example.com", 443, made.server)
+        with socket.create_connection(("lb.example.com", 443), timeout=5) as raw:
+            trusting.wrap_socket(raw, server_hostname="api.example.com").close()
+        with (
+            socket.create_connection(("lb.example.com", 443), timeout=5) as raw,
+            pytest.raises(ssl.SSLCertVerificationError, match=r"not valid for 'lb\.example\.com'"),
+        ):
+            trusting.wrap_socket(raw, server_hostname="lb.example.com")
 
 
 def test_every_other_name_is_refused_and_everything_is_put_back():

@@ -2,12 +2,9 @@
 
 import json
 import threading
-from datetime import UTC, datetime, timedelta
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+import trustme
 
 from functions.hooks import smoke_test
 from tests.functions.clock import Clock
@@ -232,27 +229,12 @@ NAME = "api.example.com"
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
-    """A certificate for NAME that signs itself; the files of it and of its key."""
-    folder = tmp_path_factory.mktemp("tls")
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, NAME)])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(NAME)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-    (folder / "cert.pem").write_bytes(made.public_bytes(encoding))
-    (folder / "key.pem").write_bytes(key.private_bytes(encoding, form, serialization.NoEncryption()))
-    return str(folder / "cert.pem"), str(folder / "key.pem")
+    """A certificate for NAME: the file by which clients trust it, and that of the certificate with its key."""
+    folder, authority = tmp_path_factory.mktemp("tls"), trustme.CA()
+    trusted, own = folder / "authority.pem", folder / "own.pem"
+    authority.cert_pem.write_to_path(trusted)
+    authority.issue_cert(NAME).private_key_and_cert_chain_pem.write_to_path(own)
+    return str(trusted), str(own)
 
 
 class TestCertificate:
@@ -270,7 +252,7 @@ class TestCertificate:
             status, why = hook([{"path": "/"}])
             return status, why, receiver.requests
 
-        with receiving(certificate) as receiver:
+        with receiving(certificate[1:]) as receiver:
             receiver.answer("/", {})
             yield run
 

@@ -25,6 +25,7 @@ import yaml
 from pulumi_rehearsal import Rehearsal, rehearse
 from pulumi_rehearsal.changes import Step, plan
 
+from contract import tags
 from rehearsal.emulator.declared import Declared
 from rehearsal.emulator.restart import cannot_start, released
 from tools.docs.settings_table import rows as settings
@@ -167,7 +168,7 @@ def _first_problem(lines: Sequence[str]) -> str:
 def _lost(steps: Sequence[Step]) -> Iterator[str]:
     for step in steps:
         # CI runs nothing of ours: what it may do is asked for by each settings file anew.
-        ours = (step.old.inputs.get("tags") or {}).get("ecs-release:purpose") != "ci" if step.old else False
+        ours = (step.old.inputs.get("tags") or {}).get(tags.PURPOSE) != tags.CI if step.old else False
         if ours and step.type in CARRIES and step.op in ("delete", "replace") and not step.retained:
             yield f"{step.op} {_kind(step)} {step.name}"
 

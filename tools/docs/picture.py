@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 from pulumi_rehearsal import Rehearsal, Resource
 
+from contract import tags
+
 
 def flow(rehearsal: Rehearsal) -> str:
     """A Mermaid flow chart of one blue/green pipeline of the stack, with what feeds it and what it deploys."""
@@ -50,11 +52,11 @@ def _lines(rehearsal: Rehearsal, pipeline: Resource, service: str) -> Iterator[s
 
 
 def _of(rehearsal: Rehearsal, kind: str, service: str) -> list[Resource]:
-    return [r for r in rehearsal.all(kind) if (r.inputs.get("tags") or {}).get("ecs-release:service") == service]
+    return [r for r in rehearsal.all(kind) if (r.inputs.get("tags") or {}).get(tags.SERVICE) == service]
 
 
 def _purpose(role: Resource) -> str:
-    return str(role.inputs["tags"]["ecs-release:purpose"])
+    return str(role.inputs["tags"][tags.PURPOSE])
 
 
 def _what_it_matches(rule: Resource) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
+from contract import variables
 from contract.files import APPSPEC, TASK_DEFINITION_PLACEHOLDER
 from rehearsal.emulator.codedeploy import CodeDeploy, group_of, steps
 from rehearsal.emulator.ecs import short
@@ -88,7 +89,7 @@ class BlueGreenDeployer:
         self._forgotten: dict[str, bool] = {}
         """Services and whether their scaling was suspended once their deployment was over."""
         if stage.step == FAILED_SMOKE_TEST:
-            stage.lambdas.env_overrides["SMOKE_SECONDS"] = "0.3"
+            stage.lambdas.env_overrides[variables.SMOKE_SECONDS] = "0.3"
         if stage.step == LOST_EVENT:
             stage.bus.drop_event = self._drops
 
@@ -163,7 +164,7 @@ class BlueGreenDeployer:
     def _drops(self, rule: Rule, event: Event) -> bool:
         declared = self._stage.declared.functions
         functions = [declared[t.arn] for t in rule.targets if t.arn in declared]
-        guards = any("GUARDED_SERVICES" in function.environment for function in functions)
+        guards = any(variables.GUARDED_SERVICES in function.environment for function in functions)
         return guards and event["detail"].get("state") == "SUCCESS"
 
     # ------------------------------------------------------------ before and after
