@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any, Final
@@ -100,7 +100,7 @@ class Resource:
     @cached_property
     def provider(self) -> Mapping[str, Any]:
         """Inputs of the provider, decoded (a provider's lists and objects travel as JSON)."""
-        return {key: _decoded(value) for key, value in self.read_provider().items()}
+        return {key: decoded(value) for key, value in self.read_provider().items()}
 
     def get(self, key: str, default: Any = None) -> Any:
         """The property's value, or `default` when it is absent."""
@@ -116,17 +116,13 @@ class Resource:
         """Whether the property is there and not known yet."""
         return self.props.get(key) is UNKNOWN
 
-    def objects(self, key: str) -> list[Mapping[str, Any]]:
-        """The property as a list of objects; a single object counts as a list of one."""
-        value = self.props.get(key)
-        items = value if isinstance(value, list) else [value]
-        return [item for item in items if isinstance(item, Mapping)]
+    def objects(self, key: str) -> tuple[Mapping[str, Any], ...]:
+        """The objects of a property."""
+        return objects_in(self.props.get(key))
 
-    def texts(self, key: str) -> list[str]:
-        """The property as a list of the texts in it; a single text counts as a list of one."""
-        value = self.props.get(key)
-        items = value if isinstance(value, list) else [value]
-        return [item for item in items if isinstance(item, str)]
+    def texts(self, key: str) -> tuple[str, ...]:
+        """The texts of a property."""
+        return texts_in(self.props.get(key))
 
     @cached_property
     def region(self) -> str:
@@ -166,9 +162,10 @@ class Resource:
 
     def arn(self, service: str, resource: str, *, regional: bool = True) -> str:
         """ARN in this resource's account and region; its own `arn` property wins where it is known."""
-        own = self.text("arn")
-        if own:
-            return own
+        return self.text("arn") or self.arn_beside(service, resource, regional=regional)
+
+    def arn_beside(self, service: str, resource: str, *, regional: bool = True) -> str:
+        """ARN of another resource in this one's account and region."""
         return f"arn:{self.partition}:{service}:{self.region if regional else ''}:{self.account}:{resource}"
 
 
@@ -176,13 +173,36 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _decoded(value: Any) -> Any:
-    if isinstance(value, str) and value[:1] in ("[", "{"):
-        try:
-            return json.loads(value)
-        except ValueError:
-            return value
-    return value
+def decoded(value: Any) -> Any:
+    """A JSON object or list that is written as text, as what it says; anything else as it is."""
+    return _decoded(value) if isinstance(value, str) and value.lstrip()[:1] in ("[", "{") else value
+
+
+@lru_cache(maxsize=4096)
+def _decoded(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def objects_in(value: Any) -> tuple[Mapping[str, Any], ...]:
+    """The objects of a list; a single object counts as a list of one."""
+    return tuple(v for v in (value if isinstance(value, list) else [value]) if isinstance(v, Mapping))
+
+
+def texts_in(value: Any) -> tuple[str, ...]:
+    """The texts of a list; a single text counts as a list of one."""
+    return tuple(v for v in (value if isinstance(value, list) else [value]) if isinstance(v, str))
+
+
+def every_text(value: Any) -> Iterator[str]:
+    """Every text inside a value, however deep."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping | list):
+        for item in value.values() if isinstance(value, Mapping) else value:
+            yield from every_text(item)
 
 
 def plain(value: Any, is_unknown: type[BaseException]) -> Any:

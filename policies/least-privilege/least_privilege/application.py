@@ -15,7 +15,8 @@ from . import lookups
 
 if TYPE_CHECKING:
     from .grants import Excess
-    from .inventory import Identity, Inventory
+    from .inventory import Inventory
+    from .roles import Identity
 
 DATA_ACTIONS: Final[dict[str, frozenset[str]]] = {
     service: frozenset(actions.split())
@@ -125,10 +126,9 @@ def _machinery(identity: Identity, inventory: Inventory) -> list[str]:
 
 def _release_patterns(partition: str, inventory: Inventory) -> list[str]:
     buckets = {b for b, _ in lookups.handoffs(inventory, "")}
-    buckets |= {inventory.bucket_of(o) for o in inventory.of("s3.BucketObject")}
-    for pipeline in inventory.of("codepipeline.Pipeline"):
-        stores = pipeline.objects("artifactStores")
-        buckets |= {b for s in stores if isinstance(b := s.get("location"), str)}
+    buckets |= {inventory.bucket_name(o) for o in inventory.of("s3.BucketObject")}
+    for pipeline in inventory.pipelines:
+        buckets |= {b for s in pipeline.stores if isinstance(b := s.get("location"), str)}
     buckets |= {t.text("s3BucketName") for t in inventory.of("cloudtrail.Trail")}
     out = [f"arn:{partition}:s3:::{bucket}*" for bucket in buckets if bucket]
     if inventory.functions_in_pipelines:

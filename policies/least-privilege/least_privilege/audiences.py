@@ -7,13 +7,14 @@ Security Best Practices (S3.5 TLS only); KMS developer guide, "Default key polic
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from policy_kit.conditions import exact_values, restrictions, source_accounts
 from policy_kit.documents import Document
 from policy_kit.findings import Finding, Unknown, Verdict
 from policy_kit.patterns import covers, literal, overlaps
+from policy_kit.resources import objects_in
 
 from .grants import actions_of
 from .trust import assumers
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from policy_kit.documents import Statement
     from policy_kit.resources import Resource
 
-    from .inventory import Identity, Inventory, Source
+    from .inventory import Inventory
+    from .roles import Identity, Source
 
 _ACCOUNT = re.compile(r"(?:arn:aws[a-z-]*:iam::)?(\d{12})(?::root)?")
 _ARN = re.compile(r"arn:aws[a-z-]*:(iam|sts)::(\d{12}):(.+)")
@@ -133,15 +135,11 @@ def _listed(inventory: Inventory) -> Iterator[Verdict]:
 def _granted_groups(resource: Resource) -> Iterator[str]:
     """Groups of outsiders in an access control list; the owner alone is what AWS gives a bucket by itself."""
     lists = [resource.objects("grants")]
-    lists += [_objects(one.get("grants")) for one in resource.objects("accessControlPolicy")]
+    lists += [objects_in(one.get("grants")) for one in resource.objects("accessControlPolicy")]
     for grant in (grant for grants in lists for grant in grants):
-        for grantee in (grant, *_objects(grant.get("grantee"))):
+        for grantee in (grant, *objects_in(grant.get("grantee"))):
             if (group := _GROUPS.get(str(grantee.get("uri")))) is not None:
                 yield group
-
-
-def _objects(value: object) -> list[Mapping[str, object]]:
-    return [v for v in (value if isinstance(value, list) else [value]) if isinstance(v, Mapping)]
 
 
 def _shared(inventory: Inventory) -> Iterator[Verdict]:
@@ -321,7 +319,7 @@ def buckets_speak_tls_only(inventory: Inventory) -> Iterator[Verdict]:
     for source in inventory.resource_policies:
         if source.resource.kind not in ("s3.BucketPolicy", "s3.Bucket"):
             continue
-        holder = inventory.bucket_of(source.resource) or _referred(source.resource)
+        holder = inventory.bucket_name(source.resource) or _referred(source.resource)
         if source.unknown:
             unknown.add(holder)
         elif _refuses_plain_text(source, holder):

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from policy_kit.documents import Condition, Statement
     from policy_kit.resources import Resource
 
-    from .inventory import Identity, Inventory, Source
+    from .inventory import Inventory
+    from .roles import Identity, Source
 
 _WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _UNHELD: Final = "anyone whose token the provider takes"

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from policy_kit.documents import Statement
     from policy_kit.resources import Resource
 
-    from .inventory import Identity, Inventory, Source
+    from .inventory import Inventory
+    from .roles import Identity, Source
     from .settings import Settings
 
 LONG_LIVED: Final = {

@@ -5,98 +5,19 @@ Built once from a stack's resources; every rule reads this and walks no resource
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import Any, Final
 
 from policy_kit.conditions import source_accounts
-from policy_kit.documents import Document, DocumentError, Statement, parse
-from policy_kit.resources import UNKNOWN, Resource, by_kind, holds_unknown
+from policy_kit.resources import UNKNOWN, Resource, objects_in
+from policy_kit.stack import Stack, TaskDefinition
 
-from . import written_back
-from .settings import PURPOSES, Purpose, Settings
+from .resource_policies import resource_policies
+from .roles import Identity, Source
+from .settings import Settings
 
-# Resources whose policy says who may use them, and the properties that hold it. Source: the resources' pages in the
-# Pulumi registry (aws). VPC endpoints are left out: their policy narrows what identities may do and grants nothing.
-RESOURCE_POLICIES: Final[Mapping[str, tuple[str, ...]]] = {
-    "s3.Bucket": ("policy",),
-    "s3.BucketPolicy": ("policy",),
-    "s3.AccessPoint": ("policy",),
-    "s3control.AccessPointPolicy": ("policy",),
-    "s3control.BucketPolicy": ("policy",),
-    "s3control.MultiRegionAccessPointPolicy": ("details",),
-    "s3control.ObjectLambdaAccessPointPolicy": ("policy",),
-    "s3tables.TableBucketPolicy": ("resourcePolicy",),
-    "s3tables.TablePolicy": ("resourcePolicy",),
-    "kms.Key": ("policy",),
-    "kms.KeyPolicy": ("policy",),
-    "kms.ExternalKey": ("policy",),
-    "kms.ReplicaKey": ("policy",),
-    "kms.ReplicaExternalKey": ("policy",),
-    "ecr.RepositoryPolicy": ("policy",),
-    "ecr.RegistryPolicy": ("policy",),
-    "ecr.RepositoryCreationTemplate": ("repositoryPolicy",),
-    "sns.Topic": ("policy",),
-    "sns.TopicPolicy": ("policy",),
-    "sqs.Queue": ("policy",),
-    "sqs.QueuePolicy": ("policy",),
-    "secretsmanager.Secret": ("policy",),
-    "secretsmanager.SecretPolicy": ("policy",),
-    "cloudwatch.EventBusPolicy": ("policy",),
-    "cloudwatch.LogResourcePolicy": ("policyDocument",),
-    "cloudwatch.LogDestinationPolicy": ("accessPolicy",),
-    "schemas.RegistryPolicy": ("policy",),
-    "codebuild.ResourcePolicy": ("policy",),
-    "codeartifact.DomainPermissions": ("policyDocument",),
-    "codeartifact.RepositoryPermissionsPolicy": ("policyDocument",),
-    "dynamodb.ResourcePolicy": ("policy",),
-    "efs.FileSystemPolicy": ("policy",),
-    "backup.VaultPolicy": ("policy",),
-    "glue.ResourcePolicy": ("policy",),
-    "kinesis.ResourcePolicy": ("policy",),
-    "opensearch.Domain": ("accessPolicies",),
-    "opensearch.DomainPolicy": ("accessPolicies",),
-    "elasticsearch.Domain": ("accessPolicies",),
-    "elasticsearch.DomainPolicy": ("accessPolicies",),
-    "apigateway.RestApi": ("policy",),
-    "apigateway.RestApiPolicy": ("policy",),
-    "ses.IdentityPolicy": ("policy",),
-    "sesv2.EmailIdentityPolicy": ("policy",),
-    "ssm.ResourcePolicy": ("policy",),
-    "iot.Policy": ("policy",),
-    "media.ContainerPolicy": ("policy",),
-    "mediastore.ContainerPolicy": ("policy",),
-    "acmpca.Policy": ("policy",),
-    "rolesanywhere.TrustAnchor": (),
-    "vpclattice.AuthPolicy": ("policy",),
-    "vpclattice.ResourcePolicy": ("policy",),
-    "glacier.Vault": ("accessPolicy",),
-    "transfer.Access": ("policy",),
-    "msk.ClusterPolicy": ("policy",),
-    "lex.ResourcePolicy": ("policy",),
-    "redshift.ResourcePolicy": ("policy",),
-    "redshiftserverless.ResourcePolicy": ("policy",),
-    "networkfirewall.ResourcePolicy": ("policy",),
-    "organizations.ResourcePolicy": ("content",),
-    "verifiedaccess.Group": ("policyDocument",),
-}
-_GENERIC_PROPERTIES: Final = ("policy", "policyDocument", "resourcePolicy", "accessPolicy", "accessPolicies")
-_NOT_RESOURCE_POLICIES: Final = frozenset(
-    {
-        "iam.Policy",
-        "iam.RolePolicy",
-        "iam.UserPolicy",
-        "iam.GroupPolicy",
-        "ec2.VpcEndpoint",
-        "ec2.VpcEndpointPolicy",
-        "ecr.LifecyclePolicy",
-        "dlm.LifecyclePolicy",
-        "s3.BucketLifecycleConfiguration",
-    },
-)
 # `- AfterAllowTestTraffic: NAME`, the name quoted or not, or the end of an ARN. Source: CodeDeploy user guide, "AppSpec
 # 'hooks' section for an Amazon ECS deployment".
 _HOOK = re.compile(
@@ -118,120 +39,15 @@ GUARDED_SERVICES: Final = frozenset(
 AWS_MANAGED: Final = ":iam::aws:policy/"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """A document, where it stands, and how it reaches whom it concerns."""
-
-    resource: Resource
-    via: str
-    """In words: `inline policy ci`, `managed policy deploy`."""
-    value: Any
-    principals: bool = False
-
-    @property
-    def unknown(self) -> bool:
-        """Whether the document, or a part of it, is computed by the provider."""
-        return holds_unknown(self.value)
-
-    @cached_property
-    def parsed(self) -> Document | DocumentError:
-        """The document, or why it cannot be understood."""
-        if not isinstance(self.value, str | Mapping):
-            return DocumentError("it is neither JSON text nor an object")
-        try:
-            return parse(self.value, principals=self.principals)
-        except DocumentError as error:
-            return error
-
-    @property
-    def allows(self) -> tuple[Statement, ...]:
-        """What it grants; nothing while it is unknown or cannot be understood (other rules say so)."""
-        if self.unknown or isinstance(self.parsed, DocumentError):
-            return ()
-        return self.parsed.allows
-
-
-@dataclass(kw_only=True, eq=False)
-class Identity:
-    """A role with its trust and everything attached to it."""
-
-    resource: Resource
-    settings: Settings
-    trust: Source | None
-    sources: list[Source] = field(default_factory=list)
-    managed: list[tuple[Resource, str]] = field(default_factory=list)
-    """(attaching resource, ARN) of managed policies that the stack does not hold."""
-    unresolved: list[tuple[Resource, str]] = field(default_factory=list)
-    """(attaching resource, property) of managed policies that are not known yet."""
-    boundary: Source | None = None
-    """The permissions boundary, where the stack holds it."""
-
-    @cached_property
-    def name(self) -> str:
-        """Role name; the logical name where it is not known."""
-        return self.resource.text("name") or self.resource.name
-
-    @cached_property
-    def arn(self) -> str:
-        """Role ARN."""
-        path = self.resource.text("path") or "/"
-        return self.resource.arn("iam", f"role{path}{self.name}", regional=False)
-
-    @cached_property
-    def stated_purpose(self) -> str:
-        """What the tag says; empty when there is none."""
-        return self.resource.tags.get(self.settings.purpose_tag, "")
-
-    @cached_property
-    def purpose(self) -> Purpose | None:
-        """The declared purpose, or None when there is none that the pack knows."""
-        stated = self.settings.purposes.get(self.stated_purpose, self.stated_purpose)
-        return next((purpose for purpose in PURPOSES if purpose == stated), None)
-
-    @cached_property
-    def service(self) -> str:
-        """The service that the role belongs to; empty for one that all services share."""
-        return self.resource.tags.get(self.settings.service_tag, "")
-
-    @cached_property
-    def environment(self) -> str:
-        """The environment's name; empty when no tag says."""
-        return self.settings.environment(self.resource)
-
-    @cached_property
-    def production(self) -> bool:
-        """Whether the role belongs to production."""
-        return self.settings.production(self.resource)
-
-    @property
-    def grants(self) -> Iterator[tuple[Source, Statement]]:
-        """Every statement that grants the role something, with where it stands."""
-        for source in self.sources:
-            for statement in source.allows:
-                yield source, statement
-
-
-@dataclass(frozen=True, kw_only=True)
-class Revision:
-    """A task definition: one of the stack's resources, or the template that releases are rendered from."""
-
-    resource: Resource
-    family: str
-    task_roles: tuple[Identity, ...]
-    execution_roles: tuple[Identity, ...]
-    containers: tuple[Mapping[str, Any], ...]
-
-
-class Inventory:
-    """A stack's identities, documents and resources by kind."""
+class Inventory(Stack):
+    """A stack's identities and documents."""
 
     def __init__(self, resources: Iterable[Resource], settings: Settings) -> None:
+        super().__init__(resources)
         self.settings = settings
-        self.resources = list(resources)
         if len(settings.accounts) == 1:
             for resource in self.resources:
                 resource.account = resource.account or settings.accounts[0]
-        self.kinds = by_kind(self.resources)
         self.indexes: dict[str, dict[Any, Any]] = {}
         """What `lookups` has found out, by its name."""
         self.identities = [self._identity(r) for r in self.of("iam.Role")]
@@ -244,17 +60,12 @@ class Inventory:
         """(attaching resource, property) of attachments whose role is not known yet."""
         self._attach()
 
-    def of(self, *kinds: str) -> list[Resource]:
-        """The stack's resources of these kinds."""
-        return [r for kind in kinds for r in self.kinds.get(kind, ())]
-
-    @staticmethod
-    def bucket_of(resource: Resource) -> str:
-        """Name of the bucket that a resource configures: stated, or that of the bucket its value comes from."""
-        return resource.text("bucket") or next(
-            (r.text("bucket") for r in resource.refers.get("bucket", ()) if r.kind == "s3.Bucket"),
-            "",
-        )
+    def bucket_name(self, resource: Resource) -> str:
+        """Name of the bucket that a resource configures; empty when it is not known."""
+        if resource.text("bucket"):
+            return resource.text("bucket")
+        bucket = self.bucket_of(resource)
+        return bucket.text("bucket") if bucket else ""
 
     @staticmethod
     def policy_arn(policy: Resource) -> str:
@@ -354,63 +165,25 @@ class Inventory:
         A function deploys when it is called in the last stage of a pipeline that has no Deploy action of AWS's own.
         """
         out: dict[str, str] = {}
-        for pipeline in self.of("codepipeline.Pipeline"):
-            stages = [_actions(stage) for stage in pipeline.objects("stages")]
-            deploys = any(a.get("category") == "Deploy" for actions in stages for a in actions)
-            for number, actions in enumerate(stages, 1):
-                for action in actions:
-                    configuration = action.get("configuration")
-                    name = configuration.get("FunctionName") if isinstance(configuration, Mapping) else None
-                    if action.get("provider") == "Lambda" and isinstance(name, str):
-                        out[name] = "deploy" if number == len(stages) and not deploys else "verify"
+        for pipeline in self.pipelines:
+            deploys = any(a.category == "Deploy" for a in pipeline.actions)
+            last = max((a.order[0] for a in pipeline.actions), default=0)
+            for action in pipeline.actions:
+                if action.provider == "Lambda" and action.text("FunctionName"):
+                    at_last = action.order[0] == last and not deploys
+                    out[action.text("FunctionName")] = "deploy" if at_last else "verify"
         return out
 
     def pipelines_calling(self, function: str) -> Iterator[str]:
         """ARNs of the pipelines that call this function."""
-        for pipeline in self.of("codepipeline.Pipeline"):
-            actions = [a for stage in pipeline.objects("stages") for a in _actions(stage)]
-            given = [a.get("configuration") for a in actions if a.get("provider") == "Lambda"]
-            if any(isinstance(one, Mapping) and one.get("FunctionName") == function for one in given):
-                name = pipeline.text("name") or pipeline.name
-                yield f"arn:{pipeline.partition}:codepipeline:{pipeline.region}:{pipeline.account}:{name}"
+        for pipeline in self.pipelines:
+            if any(a.provider == "Lambda" and a.text("FunctionName") == function for a in pipeline.actions):
+                yield pipeline.resource.arn_beside("codepipeline", pipeline.name)
 
-    @cached_property
-    def revisions(self) -> list[Revision]:
-        """Every task definition that the stack holds, templates among its objects included."""
-        out = [
-            Revision(
-                resource=r,
-                family=r.text("family"),
-                task_roles=tuple(self.roles_in(r, "taskRoleArn", r.props.get("taskRoleArn"))),
-                execution_roles=tuple(self.roles_in(r, "executionRoleArn", r.props.get("executionRoleArn"))),
-                containers=_objects(_json(r.text("containerDefinitions"))),
-            )
-            for r in self.of("ecs.TaskDefinition")
-        ]
-        for resource in self.of("s3.BucketObject"):
-            for text in _members(resource):
-                value = _json(text) if '"containerDefinitions"' in text else None
-                if not isinstance(value, Mapping):
-                    continue
-                out.append(
-                    Revision(
-                        resource=resource,
-                        family=str(value.get("family", "")),
-                        task_roles=tuple(self.roles_in(resource, "source", value.get("taskRoleArn"))),
-                        execution_roles=tuple(self.roles_in(resource, "source", value.get("executionRoleArn"))),
-                        containers=_objects(value.get("containerDefinitions")),
-                    ),
-                )
-        return out
-
-    def rule_of(self, target: Resource) -> Resource | None:
-        """The event rule of a target, where the stack holds it."""
-        referred = next((r for r in target.refers.get("rule", ()) if r.kind == "cloudwatch.EventRule"), None)
-        return referred or self._rules.get(target.text("rule"))
-
-    @cached_property
-    def _rules(self) -> dict[str, Resource]:
-        return {name: r for r in self.of("cloudwatch.EventRule") if (name := r.text("name"))}
+    def task_roles(self, task_definition: TaskDefinition, key: str) -> list[Identity]:
+        """The stack's roles that a task definition names as its `taskRoleArn` or `executionRoleArn`."""
+        referring = "source" if task_definition.template else key
+        return self.roles_in(task_definition.resource, referring, task_definition.document.get(key))
 
     def targets_of(self, resource: Resource) -> list[Resource]:
         """The event targets that a resource of the stack is."""
@@ -437,21 +210,15 @@ class Inventory:
         """ARNs of the parameters that tasks read as secrets."""
         return frozenset(
             str(secret.get("valueFrom"))
-            for revision in self.revisions
-            for container in revision.containers
-            for secret in _objects(container.get("secrets"))
+            for task_definition in self.task_definitions
+            for container in task_definition.containers
+            for secret in objects_in(container.get("secrets"))
         )
 
     @cached_property
     def hooks(self) -> frozenset[str]:
         """Names of the functions that the stack's AppSpecs call."""
-        words = {
-            word
-            for resource in self.of("s3.BucketObject")
-            for text in _members(resource)
-            if "AWS::ECS::Service" in text
-            for word in _HOOK.findall(text)
-        }
+        words = {word for _, text in self.appspec_texts for word in _HOOK.findall(text)}
         return frozenset(f.text("name") for f in self.of("lambda.Function") if f.text("name") in words)
 
     def _policy_source(self, policy: Resource) -> Source:
@@ -500,31 +267,8 @@ class Inventory:
 
     @cached_property
     def resource_policies(self) -> list[Source]:
-        """Every policy that stands on a resource and names principals."""
-        out: list[Source] = []
-        for resource in self.resources:
-            if resource.kind in _NOT_RESOURCE_POLICIES or not resource.type.startswith("aws"):
-                continue
-            known = RESOURCE_POLICIES.get(resource.kind)
-            for key in known if known is not None else _GENERIC_PROPERTIES:
-                value = resource.props.get(key)
-                if value is None or value == "":
-                    continue
-                if known is None and not _looks_like_a_document(value):
-                    continue
-                source = Source(resource=resource, via=f"its {key}", value=value, principals=True)
-                if not self._is_aws_own(source, key):
-                    out.append(source)
-        return out
-
-    def _is_aws_own(self, source: Source, key: str) -> bool:
-        """Whether a policy that the program did not declare there is AWS's default, or judged where it is set."""
-        resource = source.resource
-        if resource.declared is not None and not resource.written_back(key):
-            return False
-        if written_back.set_by_another(resource, self.of):
-            return True
-        return not isinstance(source.parsed, DocumentError) and written_back.is_aws_default(resource, source.parsed)
+        """Every policy of a resource that names principals."""
+        return resource_policies(self)
 
     @cached_property
     def documents(self) -> list[Source]:
@@ -545,37 +289,3 @@ class Inventory:
                 seen.add(key)
                 out.append(source)
         return out
-
-
-def _actions(stage: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    actions = stage.get("actions")
-    return [a for a in actions if isinstance(a, Mapping)] if isinstance(actions, list) else []
-
-
-def _members(resource: Resource) -> Iterator[str]:
-    """Texts that an object of a bucket holds: itself, or its archive's members."""
-    if resource.text("content"):
-        yield resource.text("content")
-    source = resource.props.get("source")
-    assets = source.get("assets") if isinstance(source, Mapping) else None
-    for asset in (source, *(assets.values() if isinstance(assets, Mapping) else ())):
-        if isinstance(asset, Mapping) and isinstance(asset.get("text"), str):
-            yield asset["text"]
-
-
-@lru_cache(maxsize=1024)
-def _json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return None
-
-
-def _objects(value: Any) -> tuple[Mapping[str, Any], ...]:
-    return tuple(v for v in value if isinstance(v, Mapping)) if isinstance(value, list) else ()
-
-
-def _looks_like_a_document(value: Any) -> bool:
-    if isinstance(value, Mapping):
-        return "Statement" in value
-    return isinstance(value, str) and '"statement"' in value.lower()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from policy_kit.resources import Resource
+    from policy_kit.stack import Pipeline, TaskDefinition
 
-    from .inventory import Identity, Inventory, Revision
+    from .inventory import Inventory
+    from .roles import Identity
 
 T = TypeVar("T")
 
@@ -55,27 +57,13 @@ def handoffs(inventory: Inventory, service: str) -> list[tuple[str, str]]:
 
 
 def _handoffs(inventory: Inventory) -> Iterator[tuple[str, tuple[str, str]]]:
-    own = {(inventory.bucket_of(o), o.text("key")) for o in inventory.of("s3.BucketObject", "s3.ObjectCopy")}
-    for pipeline in inventory.of("codepipeline.Pipeline"):
-        for action in pipeline_actions(pipeline):
-            configuration = action.get("configuration")
-            if action.get("category") != "Source" or action.get("provider") != "S3":
-                continue
-            if not isinstance(configuration, Mapping):
-                continue
-            bucket, key = configuration.get("S3Bucket"), configuration.get("S3ObjectKey")
-            if isinstance(bucket, str) and isinstance(key, str) and (bucket, key) not in own:
-                for service in _services_of(key, pipeline, inventory.settings.service_tag):
+    own = {(inventory.bucket_name(o), o.text("key")) for o in inventory.of("s3.BucketObject", "s3.ObjectCopy")}
+    for pipeline in inventory.pipelines:
+        for action in pipeline.actions:
+            bucket, key = action.text("S3Bucket"), action.text("S3ObjectKey")
+            if (action.category, action.provider) == ("Source", "S3") and bucket and key and (bucket, key) not in own:
+                for service in _services_of(key, pipeline.resource, inventory.settings.service_tag):
                     yield service, (bucket, key)
-
-
-def pipeline_actions(pipeline: Resource) -> Iterator[Mapping[str, Any]]:
-    """Every action of a pipeline, in its order."""
-    for stage in pipeline.objects("stages"):
-        actions = stage.get("actions")
-        for action in actions if isinstance(actions, list) else []:
-            if isinstance(action, Mapping):
-                yield action
 
 
 def bucket_keys(inventory: Inventory, bucket: str) -> list[str]:
@@ -89,19 +77,20 @@ def _bucket_keys(inventory: Inventory) -> Iterator[tuple[str, str]]:
             default = rule.get("applyServerSideEncryptionByDefault")
             key = default.get("kmsMasterKeyId") if isinstance(default, Mapping) else None
             if isinstance(key, str) and ":key/" in key:
-                yield inventory.bucket_of(encryption), key
+                yield inventory.bucket_name(encryption), key
 
 
-def pipelines(inventory: Inventory, identity: Identity) -> list[Resource]:
+def pipelines(inventory: Inventory, identity: Identity) -> list[Pipeline]:
     """The pipelines that act with the role, themselves or in one of their actions."""
     return _looked_up(inventory, "pipelines", id(identity), _pipelines)
 
 
-def _pipelines(inventory: Inventory) -> Iterator[tuple[int, Resource]]:
-    for pipeline in inventory.of("codepipeline.Pipeline"):
-        roles = inventory.roles_in(pipeline, "roleArn", pipeline.props.get("roleArn"))
-        for action in pipeline_actions(pipeline):
-            roles = [*roles, *inventory.roles_in(pipeline, "stages", action.get("roleArn"))]
+def _pipelines(inventory: Inventory) -> Iterator[tuple[int, Pipeline]]:
+    for pipeline in inventory.pipelines:
+        resource = pipeline.resource
+        roles = inventory.roles_in(resource, "roleArn", resource.props.get("roleArn"))
+        for action in pipeline.actions:
+            roles = [*roles, *inventory.roles_in(resource, "stages", action.role)]
         for role in dict.fromkeys(map(id, roles)):
             yield role, pipeline
 
@@ -175,16 +164,17 @@ def families(inventory: Inventory, service: str) -> list[str]:
     """Families of the service's task definitions, by the roles that they run with."""
 
     def pairs(inventory: Inventory) -> Iterator[tuple[str, str]]:
-        for revision in inventory.revisions:
-            for own in {"", *_services_of_revision(revision)}:
-                if revision.family:
-                    yield own, revision.family
+        for task_definition in inventory.task_definitions:
+            for own in {"", *_services(inventory, task_definition)}:
+                if task_definition.family:
+                    yield own, task_definition.family
 
     return list(dict.fromkeys(_looked_up(inventory, "families", service, pairs)))
 
 
-def _services_of_revision(revision: Revision) -> set[str]:
-    return {role.service for role in (*revision.task_roles, *revision.execution_roles)}
+def _services(inventory: Inventory, task_definition: TaskDefinition) -> set[str]:
+    keys = ("taskRoleArn", "executionRoleArn")
+    return {role.service for key in keys for role in inventory.task_roles(task_definition, key)}
 
 
 def lasting(inventory: Inventory, service: str, part: str) -> list[str]:
@@ -204,13 +194,13 @@ def lasting(inventory: Inventory, service: str, part: str) -> list[str]:
     return out
 
 
-def executions(inventory: Inventory, identity: Identity) -> list[Revision]:
+def executions(inventory: Inventory, identity: Identity) -> list[TaskDefinition]:
     """The task definitions whose tasks the role starts."""
 
-    def pairs(inventory: Inventory) -> Iterator[tuple[int, Revision]]:
-        for revision in inventory.revisions:
-            for role in revision.execution_roles:
-                yield id(role), revision
+    def pairs(inventory: Inventory) -> Iterator[tuple[int, TaskDefinition]]:
+        for task_definition in inventory.task_definitions:
+            for role in inventory.task_roles(task_definition, "executionRoleArn"):
+                yield id(role), task_definition
 
     return _looked_up(inventory, "executions", id(identity), pairs)
 
@@ -233,11 +223,11 @@ def ecs_services(inventory: Inventory, service: str) -> list[str]:
 
 
 def _ecs_services(inventory: Inventory) -> Iterator[tuple[str, str]]:
-    by_resource: dict[int, list[Revision]] = {}
-    by_family: dict[str, list[Revision]] = {}
-    for revision in inventory.revisions:
-        by_resource.setdefault(id(revision.resource), []).append(revision)
-        by_family.setdefault(revision.family, []).append(revision)
+    by_resource: dict[int, list[TaskDefinition]] = {}
+    by_family: dict[str, list[TaskDefinition]] = {}
+    for task_definition in inventory.task_definitions:
+        by_resource.setdefault(id(task_definition.resource), []).append(task_definition)
+        by_family.setdefault(task_definition.family, []).append(task_definition)
     for resource in inventory.of("ecs.Service"):
         stated = resource.text("taskDefinition").rsplit("/", 1)[-1].split(":", 1)[0]
         found = [r for d in resource.refers.get("taskDefinition", ()) for r in by_resource.get(id(d), ())]
@@ -247,6 +237,5 @@ def _ecs_services(inventory: Inventory) -> Iterator[tuple[str, str]]:
             names = (c.text("name") or c.text("clusterName") for c in resource.refers.get("cluster", ()))
             cluster = next((n for n in names if n), "")
         path = f"service/{cluster}/{resource.text('name') or resource.name}"
-        arn = f"arn:{resource.partition}:ecs:{resource.region}:{resource.account}:{path}"
-        for service in {"", *(s for r in found for s in _services_of_revision(r))}:
-            yield service, arn
+        for service in {"", *(s for t in found for s in _services(inventory, t))}:
+            yield service, resource.arn_beside("ecs", path)

@@ -21,7 +21,8 @@ from .inventory import GUARDED_SERVICES
 if TYPE_CHECKING:
     from policy_kit.documents import Statement
 
-    from .inventory import Identity, Inventory
+    from .inventory import Inventory
+    from .roles import Identity
     from .settings import Settings
 
 SERVICES: Final[dict[str, tuple[str, ...]]] = {

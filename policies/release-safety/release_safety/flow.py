@@ -16,7 +16,7 @@ from policy_kit.resources import UNKNOWN
 if TYPE_CHECKING:
     from policy_kit.resources import Resource
 
-    from .releases import Pipeline, Releases
+    from .releases import ReleasePipeline, Releases
 
 _WRITES: Final = frozenset({"PutObject", "CompleteMultipartUpload", "CopyObject", "PostObject"})
 _POLLED: Final = {("AWS", "S3"), ("AWS", "CodeCommit"), ("ThirdParty", "GitHub")}
@@ -25,7 +25,7 @@ _ROLL_BACK: Final = frozenset({"DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_ALARM"}
 
 def production_releases_are_approved(releases: Releases) -> Iterator[Verdict]:
     """An approval before every deployment in production, and none elsewhere."""
-    for pipeline in releases.pipelines:
+    for pipeline in releases.release_pipelines:
         if not pipeline.deployments:
             continue
         if not releases.settings.production(pipeline.resource):
@@ -53,7 +53,7 @@ def gate_stands_before_every_deployment(releases: Releases) -> Iterator[Verdict]
     """A gate before each deployment, and deployments that take what the gate gave out and nothing else."""
     why = "Without the gate a deployment takes images that nobody checked, or a task definition that CI wrote."
     remedy = "Call the release gate in a stage before the deployment, and give the deployment the gate's artifact only."
-    for pipeline in releases.pipelines:
+    for pipeline in releases.release_pipelines:
         given = {o for g in pipeline.gate for o in g.outputs}
         for deployment in pipeline.deployments:
             gates = [g for g in pipeline.gate if g.before(deployment)]
@@ -75,7 +75,7 @@ def gate_stands_before_every_deployment(releases: Releases) -> Iterator[Verdict]
 
 def sources_are_never_polled(releases: Releases) -> Iterator[Verdict]:
     """Sources with PollForSourceChanges absent or true."""
-    for pipeline in releases.pipelines:
+    for pipeline in releases.release_pipelines:
         for source in pipeline.sources:
             if (source.owner or "AWS", source.provider) not in _POLLED:
                 continue
@@ -97,10 +97,9 @@ def sources_are_never_polled(releases: Releases) -> Iterator[Verdict]:
 
 def pipelines_start_from_their_own_key(releases: Releases) -> Iterator[Verdict]:
     """Event rules and schedules that start a pipeline from something else than its own hand-off."""
-    by_arn = {a: p for p in releases.pipelines if (a := p.resource.text("arn"))}
-    by_id = {id(p.resource): p for p in releases.pipelines}
-    by_name = {p.resource.text("name"): p for p in releases.pipelines}
-    rules = {name: r for r in releases.of("cloudwatch.EventRule") if (name := r.text("name"))}
+    by_arn = {a: p for p in releases.release_pipelines if (a := p.resource.text("arn"))}
+    by_id = {id(p.resource): p for p in releases.release_pipelines}
+    by_name = {p.resource.text("name"): p for p in releases.release_pipelines}
     started: dict[int, list[str]] = {}
     for target in releases.of("cloudwatch.EventTarget"):
         pipeline = next((by_id[id(r)] for r in target.refers.get("arn", ()) if id(r) in by_id), None)
@@ -108,8 +107,7 @@ def pipelines_start_from_their_own_key(releases: Releases) -> Iterator[Verdict]:
         pipeline = (
             pipeline or by_arn.get(arn) or (by_name.get(arn.rsplit(":", 1)[-1]) if ":codepipeline:" in arn else None)
         )
-        rule = next((r for r in target.refers.get("rule", ()) if r.kind == "cloudwatch.EventRule"), None)
-        rule = rule or rules.get(target.text("rule"))
+        rule = releases.rule_of(target)
         if pipeline is None:
             if ":codepipeline:" in arn:
                 yield _start(target, f"it starts the pipeline {arn}, which this stack does not hold")
@@ -140,7 +138,7 @@ def _start(resource: Resource, found: str) -> Finding:
     )
 
 
-def _pattern_problem(rule: Resource, pipeline: Pipeline) -> str | None:  # noqa: PLR0911  a verdict a line
+def _pattern_problem(rule: Resource, pipeline: ReleasePipeline) -> str | None:  # noqa: PLR0911  a verdict a line
     if rule.text("scheduleExpression"):
         return "by the clock"
     if rule.unknown("eventPattern"):
@@ -173,8 +171,8 @@ def _call_problem(detail: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _key_problem(found: tuple[str | None, str | None], pipeline: Pipeline) -> str | None:
-    own = {(a.said("S3Bucket"), a.said("S3ObjectKey")) for a in pipeline.sources if a.provider == "S3"}
+def _key_problem(found: tuple[str | None, str | None], pipeline: ReleasePipeline) -> str | None:
+    own = {(a.text("S3Bucket"), a.text("S3ObjectKey")) for a in pipeline.sources if a.provider == "S3"}
     if None in found:
         return "on more than one exact bucket and key"
     return None if found in own else f"from {found[0]}/{found[1]}, which is none of its sources"

@@ -13,12 +13,13 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
 from policy_kit.findings import Finding, Verdict
-from policy_kit.resources import UNKNOWN
+from policy_kit.resources import UNKNOWN, objects_in
 
 if TYPE_CHECKING:
     from policy_kit.resources import Resource
+    from policy_kit.stack import TaskDefinition
 
-    from .releases import Releases, Revision
+    from .releases import Releases
 
 _SECRET_NAME = re.compile(
     r"(?:^|_)(?:PASSWORD|PASSWD|PWD|PASSPHRASE|SECRET|SECRETS|TOKEN|CREDENTIALS?|API_?KEY|APIKEY|PRIVATE_?KEY|"
@@ -50,19 +51,21 @@ _BLUE_GREEN_OWNED: Final = (
     "platformVersion",
 )
 _ROLLING_OWNED: Final = ("taskDefinition",)
+_NAMESPACES: Final = ("networkMode", "pidMode", "ipcMode")
 
 
 def containers_are_contained(releases: Releases) -> Iterator[Verdict]:
     """Privileged containers, host namespaces, host paths, added capabilities, lost read-only roots."""
     read_only = {
         (r.family, c.get("name"))
-        for r in releases.revisions
+        for r in releases.task_definitions
         for c in r.containers
         if c.get("readonlyRootFilesystem") is True
     }
-    for revision in releases.revisions:
-        problems = [f"its {k} is host" for k, v in revision.modes.items() if v == "host"]
-        problems += [f"its volume {v.get('name')} is a path of the host" for v in revision.volumes if _host_path(v)]
+    for revision in releases.task_definitions:
+        problems = [f"its {k} is host" for k in _NAMESPACES if revision.document.get(k) == "host"]
+        volumes = objects_in(revision.document.get("volumes"))
+        problems += [f"its volume {v.get('name')} is a path of the host" for v in volumes if _host_path(v)]
         for container in revision.containers:
             problems += _container_problems(container, revision, read_only, releases.settings.read_only_root)
         for problem in problems:
@@ -81,7 +84,7 @@ def _host_path(volume: Mapping[str, Any]) -> bool:
 
 def _container_problems(
     container: Mapping[str, Any],
-    revision: Revision,
+    revision: TaskDefinition,
     read_only: set[tuple[str, Any]],
     everywhere: bool,
 ) -> Iterator[str]:
@@ -102,7 +105,7 @@ def _container_problems(
 def secrets_are_never_in_plain_environment(releases: Releases) -> Iterator[Verdict]:
     """Variables of containers and functions that are secrets by their name or by their value."""
     allowed = frozenset(releases.settings.plain_variables)
-    for revision in releases.revisions:
+    for revision in releases.task_definitions:
         for container in revision.containers:
             pairs = [
                 (str(v.get("name")), v.get("value"))
@@ -138,7 +141,7 @@ def _plain(resource: Resource, whose: str, name: str) -> Finding:
 
 def containers_log(releases: Releases) -> Iterator[Verdict]:
     """Containers without a log."""
-    for revision in releases.revisions:
+    for revision in releases.task_definitions:
         for container in revision.containers:
             logging = container.get("logConfiguration")
             driver = logging.get("logDriver") if isinstance(logging, Mapping) else None
@@ -154,7 +157,7 @@ def containers_log(releases: Releases) -> Iterator[Verdict]:
 def images_come_from_declared_repositories(releases: Releases) -> Iterator[Verdict]:
     """Images of other registries, of caches, and without a tag that stays."""
     own = {r.text("name"): r for r in releases.of("ecr.Repository") if r.text("name")}
-    for revision in releases.revisions:
+    for revision in releases.task_definitions:
         for container in revision.containers:
             image = container.get("image")
             problem = _image_problem(image, own, releases) if isinstance(image, str) else "it has no image"
@@ -205,7 +208,7 @@ def production_keeps_on_demand_capacity(releases: Releases) -> Iterator[Verdict]
             continue
         strategy = service.objects("capacityProviderStrategies")
         if not strategy and service.text("launchType") in ("", "FARGATE_SPOT"):
-            strategy = defaults.get(service.text("cluster").rsplit("/", 1)[-1], [])
+            strategy = defaults.get(service.text("cluster").rsplit("/", 1)[-1], ())
         if strategy and not _keeps_base(strategy, "capacityProvider", "base"):
             yield _spot(service, f"the service {service.text('name') or service.name}")
     for resource, appspec in releases.appspecs:
@@ -253,15 +256,15 @@ def appspecs_carry_the_capacity_strategy(releases: Releases) -> Iterator[Verdict
         )
 
 
-def _strategy(appspec: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
+def _strategy(appspec: Mapping[str, Any] | None) -> tuple[Mapping[str, Any], ...]:
     resources = appspec.get("Resources") if appspec else None
     for item in resources if isinstance(resources, list) else []:
         target = item.get("TargetService") if isinstance(item, Mapping) else None
         properties = target.get("Properties") if isinstance(target, Mapping) else None
         strategy = properties.get("CapacityProviderStrategy") if isinstance(properties, Mapping) else None
         if isinstance(strategy, list):
-            return [s for s in strategy if isinstance(s, Mapping)]
-    return []
+            return objects_in(strategy)
+    return ()
 
 
 def listeners_speak_tls(releases: Releases) -> Iterator[Verdict]:

@@ -1,4 +1,4 @@
-"""What a function may do for what it was told: the services that CodeDeploy owns, and no other."""
+"""What a function may do by its event rules and environment: the services that CodeDeploy owns, and no other."""
 
 from __future__ import annotations
 
