@@ -18,11 +18,12 @@ from pathlib import Path
 from pulumi_rehearsal import Rehearsal, rehearse
 from pulumi_rehearsal.cli import main as rehearsal_command
 
-from tools.docs import costs, picture, policies, policies_page, settings_table
+from tools.docs import costs, picture, policies, policies_page, settings_schema, settings_table
 
 ROOT = Path(__file__).parents[2]
 STACKS = {stack: ROOT / "tests" / "stacks" / f"Pulumi.{stack}.yaml" for stack in ("dev", "stg", "prod")}
 PAGES = (ROOT / "README.md", ROOT / "docs" / "settings.md")
+SCHEMA = ROOT / "docs" / "settings.schema.json"
 _PART = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -65,7 +66,8 @@ def renewed(text: str) -> str:
 def run(*, check: bool) -> int:
     """Write the pages anew, or compare them; returns 1 where one is stale."""
     pages = {page: renewed(page.read_text(encoding="utf-8")) for page in PAGES} | {
-        policies_page.PAGE: policies_page.page()
+        policies_page.PAGE: policies_page.page(),
+        SCHEMA: settings_schema.schema(),
     }
     stale = [page for page, text in pages.items() if not page.exists() or page.read_text(encoding="utf-8") != text]
     if check:
