@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pulumi_rehearsal import bench
+from tools import bench
 
 HELP = "time a rehearsal against the same program under the SDK's plain mocks, by number of services"
 EXIT_CODES = "Exit codes: 0 measured, 1 a target is missed (--check), 2 a usage error."

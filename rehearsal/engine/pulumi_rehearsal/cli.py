@@ -233,7 +233,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=[],
         metavar="DIR",
-        help="a policy pack, may be repeated (default: every pack under the project's policies/)",
+        help="a policy pack, may be repeated (default: every pack up to two directories below the project)",
     )
     parser.add_argument(
         "--policy-config",

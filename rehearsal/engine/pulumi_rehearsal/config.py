@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _STACK_FILE = re.compile(r"^Pulumi\.(?P<stack>.+)\.ya?ml$")
-_FIRST = ("dev", "stg", "prod")
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -48,9 +47,8 @@ class Project:
     declared: Mapping[str, Declaration]
 
     def stacks(self) -> list[str]:
-        """The names of the stacks that have a file: dev, stg, prod first, then the others by name."""
-        names = {m["stack"] for f in self.stack_files.iterdir() if (m := _STACK_FILE.match(f.name))}
-        return [n for n in _FIRST if n in names] + sorted(names.difference(_FIRST))
+        """The names of the stacks that have a file, sorted."""
+        return sorted({m["stack"] for f in self.stack_files.iterdir() if (m := _STACK_FILE.match(f.name))})
 
     def stack_file(self, stack: str) -> Path:
         """Where a stack's configuration stands, or would stand."""

@@ -68,7 +68,7 @@ def rehearse(
         secrets: plain values for what the stack's file holds encrypted, by key or path inside a key.
         config_file: a stack file to read in place of `Pulumi.<stack>.yaml`, wherever it lies.
         on_disk: False allows a stack that has no file; its configuration is then `config_overrides` alone.
-        packs: directories of policy packs; None takes every pack under the project's `policies/`.
+        packs: directories of policy packs; None takes every pack up to two directories below the project.
         policy_configs: one configuration file (JSON or YAML) per pack, in order, or none.
         real_analyzers: start each pack as its real analyzer process instead of evaluating it in process.
         answers: what provider functions answer, by token: a dictionary, or a function of the arguments.

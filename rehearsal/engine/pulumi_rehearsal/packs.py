@@ -121,8 +121,12 @@ class Analyzer(Protocol):
 
 
 def find_packs(project_root: Path) -> list[Path]:
-    """Every directory directly under the project's `policies/` that holds a policy pack, by name."""
-    return sorted(path.parent for path in (project_root / "policies").glob(f"*/{PACK_FILE}"))
+    """The packs of a run that names none: each `PulumiPolicy.yaml` up to two directories below the project, sorted.
+
+    Hidden directories, such as a virtual environment's, are left out.
+    """
+    found = [*project_root.glob(f"*/{PACK_FILE}"), *project_root.glob(f"*/*/{PACK_FILE}")]
+    return sorted(f.parent for f in found if not any(p.startswith(".") for p in f.relative_to(project_root).parts))
 
 
 def load_folder(path: Path) -> PackFolder:

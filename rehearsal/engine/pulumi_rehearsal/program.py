@@ -236,11 +236,7 @@ def _inside(program: Path, environment: Mapping[str, str]) -> Iterator[None]:
 
     def of_program() -> dict[str, Any]:
         found = modules_under(program)
-        return {
-            name: module
-            for name, module in found.items()
-            if name != "__main__" and name.split(".", 1)[0] not in (own, "conftest", "tests")
-        }
+        return {name: module for name, module in found.items() if name != "__main__" and name.split(".", 1)[0] != own}
 
     aside = of_program()
     for name in aside:

@@ -1,4 +1,4 @@
-"""`python -m pulumi_rehearsal.bench`: how long a rehearsal takes, against the same program under the SDK's plain mocks.
+"""`bench`: how long a rehearsal takes, against the same program under the SDK's plain mocks.
 
 Whole processes, each new, interleaved, with what they import compiled before: the rehearsal (program and every
 policy of the packs) and, with no policies, the program under the mocks that come with the SDK. Medians of wall
@@ -21,13 +21,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .config import load_project, load_stack, read_yaml
-from .errors import UsageError
+from pulumi_rehearsal import UsageError
+from pulumi_rehearsal.config import load_project, load_stack, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .config import Project
+    from pulumi_rehearsal.config import Project
 
 REHEARSED, PLAIN = "rehearsal", "plain mocks"
 _KIB = 1024
@@ -47,18 +47,18 @@ class Measured:
     """Wall seconds by phase; `exit` is what was left after the last of them, and before the first."""
 
 
-def services_config(project: Project, file: Path, key: str, count: int) -> dict[str, Any]:
-    """A stack file's content whose list under `key` has `count` entries, named apart by a number.
+def services_config(project: Project, file: Path, count: int) -> dict[str, Any]:
+    """A stack file's content whose list of services has `count` entries, named apart by a number.
 
     Raises:
-        UsageError: the stack has no list of named objects under that key.
+        UsageError: the stack has no list of services with names.
     """
     content = read_yaml(file) or {}
     config = dict(content.get("config") or {})
-    full = next((name for name in (key, f"{project.name}:{key}") if name in config), None)
+    full = next((name for name in ("services", f"{project.name}:services") if name in config), None)
     entries = config.get(full) if full is not None else None
     if not isinstance(entries, list) or not all(isinstance(e, dict) and "name" in e for e in entries):
-        raise UsageError(f"{file.name} has no list of named objects under {key}")
+        raise UsageError(f"{file.name} has no list of services with names")
     repeated = []
     for index in range(count):
         entry = dict(entries[index % len(entries)])
@@ -66,16 +66,6 @@ def services_config(project: Project, file: Path, key: str, count: int) -> dict[
             entry["name"] = f"{entry['name']}{index // len(entries) + 1}"
         repeated.append(entry)
     return {**content, "config": {**config, full: repeated}}
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run `python -m pulumi_rehearsal.bench` and return its exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m pulumi_rehearsal.bench",
-        description="Time a rehearsal against the same program under the SDK's plain mocks.",
-    )
-    add_arguments(parser)
-    return run(parser.parse_args(arguments))
 
 
 def run(options: argparse.Namespace) -> int:
@@ -109,7 +99,7 @@ def _measure(options: argparse.Namespace, project: Project, directory: Path) -> 
     for count in options.services:
         file = directory / f"Pulumi.bench{count}.yaml"
         file.write_text(
-            json.dumps(services_config(project, project.stack_file(options.stack), options.key, count)),
+            json.dumps(services_config(project, project.stack_file(options.stack), count)),
             encoding="utf-8",
         )
         files[count] = file
@@ -248,14 +238,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the measurement."""
     parser.add_argument("-C", "--project", type=Path, default=Path(), metavar="DIR", help="the project's directory")
     parser.add_argument("-s", "--stack", default="dev", help="the stack to make larger ones from (default: dev)")
-    parser.add_argument("--key", default="services", help="the key of its list of services (default: services)")
     parser.add_argument(
         "--services", type=int, nargs="+", default=[1, 10, 50, 100], metavar="N", help="(default: 1 10 50 100)"
     )
     parser.add_argument("--repeat", type=int, default=5, help="runs of each, of which medians are taken (default: 5)")
     parser.add_argument("--check", action="store_true", help="exit with 1 where a target is missed")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -2,15 +2,15 @@
 
 import json
 import re
+from textwrap import dedent
 
 import pytest
 from pulumi_rehearsal import UsageError
-from pulumi_rehearsal.bench import PLAIN, REHEARSED, Measured, _missed, _table, main, services_config
 from pulumi_rehearsal.config import load_project
 
-from tests.rehearsed import stack_file
-
-from .conftest import REPOSITORY
+from tests.rehearsed import ROOT, stack_file
+from tools.__main__ import main
+from tools.bench import PLAIN, REHEARSED, Measured, _missed, _table, services_config
 
 PROGRAM = """
     import pulumi
@@ -23,14 +23,17 @@ PROGRAM = """
 
 
 @pytest.fixture
-def shop(project):
-    project.write("Pulumi.dev.yaml", "config:\n  shop:services: [{name: api, size: 3}, {name: worker}]\n  other: 007\n")
-    project.program(PROGRAM)
-    return project
+def shop(tmp_path):
+    (tmp_path / "Pulumi.yaml").write_text("name: shop\nruntime: python\n")
+    (tmp_path / "Pulumi.dev.yaml").write_text(
+        "config:\n  shop:services: [{name: api, size: 3}, {name: worker}]\n  other: 007\n"
+    )
+    (tmp_path / "__main__.py").write_text(dedent(PROGRAM))
+    return tmp_path
 
 
 def test_services_are_repeated_with_names_of_their_own(shop):
-    content = services_config(load_project(shop.root), shop.root / "Pulumi.dev.yaml", "services", 5)
+    content = services_config(load_project(shop), shop / "Pulumi.dev.yaml", 5)
 
     assert content["config"]["shop:services"] == [
         {"name": "api", "size": 3},
@@ -42,18 +45,20 @@ def test_services_are_repeated_with_names_of_their_own(shop):
 
 
 def test_fewer_services_are_the_first_ones(shop):
-    content = services_config(load_project(shop.root), shop.root / "Pulumi.dev.yaml", "services", 1)
+    content = services_config(load_project(shop), shop / "Pulumi.dev.yaml", 1)
 
     assert content["config"]["shop:services"] == [{"name": "api", "size": 3}]
 
 
 def test_a_stack_without_such_a_list_is_refused(shop):
-    with pytest.raises(UsageError, match="has no list of named objects under teams"):
-        services_config(load_project(shop.root), shop.root / "Pulumi.dev.yaml", "teams", 2)
+    (shop / "Pulumi.dev.yaml").write_text("config:\n  shop:teams: [{name: api}]\n")
+
+    with pytest.raises(UsageError, match="has no list of services with names"):
+        services_config(load_project(shop), shop / "Pulumi.dev.yaml", 2)
 
 
 def test_both_ways_are_measured_and_compared(shop, capsys):
-    code = main(["--project", str(shop.root), "--services", "1", "3", "--repeat", "1"])
+    code = main(["bench", "--project", str(shop), "--services", "1", "3", "--repeat", "1"])
 
     out = capsys.readouterr().out
     assert code == 0
@@ -65,9 +70,9 @@ def test_both_ways_are_measured_and_compared(shop, capsys):
 
 
 def test_a_program_that_fails_is_told_and_not_measured(shop, capsys):
-    shop.program("raise ValueError('x')")
+    (shop / "__main__.py").write_text("raise ValueError('x')")
 
-    code = main(["--project", str(shop.root), "--services", "1", "--repeat", "1"])
+    code = main(["bench", "--project", str(shop), "--services", "1", "--repeat", "1"])
 
     assert code == 2
     assert "the rehearsal of Pulumi.bench1 ended with exit code 1" in capsys.readouterr().err
@@ -98,7 +103,7 @@ def test_targets_that_are_missed_are_named():
 
 
 def test_this_projects_stack_can_be_made_larger():
-    content = services_config(load_project(REPOSITORY), stack_file("dev"), "services", 7)
+    content = services_config(load_project(ROOT), stack_file("dev"), 7)
 
     names = [service["name"] for service in content["config"]["ecs-release:services"]]
     assert len(set(names)) == 7

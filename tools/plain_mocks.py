@@ -1,4 +1,4 @@
-"""A program under the SDK's own mocks, as a test of it would run: what `pulumi_rehearsal.bench` compares with.
+"""A program under the SDK's own mocks, as a test of it would run: what `bench` compares with.
 
 Started as a script, not as a module, so that nothing of the rehearsal is imported:
 `python -P PLAIN_MOCKS.PY PROGRAM PROJECT STACK`, with the configuration in PULUMI_CONFIG.

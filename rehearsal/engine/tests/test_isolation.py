@@ -7,8 +7,7 @@ import sys
 
 import pulumi
 from pulumi_rehearsal import rehearse
-
-from .conftest import Project
+from sample_project import Project
 
 
 def test_modules_are_loaded_anew_for_each_run(project):

@@ -12,11 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pulumi.runtime import rpc
 from pulumi_rehearsal.tuning import contains_unknowns
-
-from tests.rehearsed import rehearse_stack
-
-from .conftest import REPOSITORY
-from .test_policies import PROGRAM
+from sample_project import SHOP
 
 MORE = """
     for index in range(30):
@@ -35,7 +31,7 @@ def by_urn(run):
 
 @pytest.mark.parametrize("mode", ["preview", "up"])
 def test_a_tuned_run_gives_what_the_plain_sdk_gives(project, mode):
-    project.program(PROGRAM + MORE)
+    project.program(SHOP + MORE)
 
     tuned, plain = project.rehearse(mode), project.rehearse(mode, tuned=False)
 
@@ -43,14 +39,6 @@ def test_a_tuned_run_gives_what_the_plain_sdk_gives(project, mode):
     assert by_urn(tuned) == by_urn(plain)
     assert tuned.exports == plain.exports
     assert tuned.diagnostics == plain.diagnostics
-
-
-@pytest.mark.parametrize("stack", ["dev", "stg", "prod"])
-def test_a_tuned_run_of_this_projects_stacks_gives_what_the_plain_sdk_gives(stack):
-    tuned, plain = rehearse_stack(stack, packs=[]), rehearse_stack(stack, packs=[], tuned=False)
-
-    assert by_urn(tuned) == by_urn(plain)
-    assert tuned.exports == plain.exports
 
 
 @pytest.mark.parametrize("tuned", [True, False])
@@ -136,7 +124,6 @@ def in_a_new_process(script: str):
         [sys.executable, "-c", textwrap.dedent(script)],
         capture_output=True,
         check=False,
-        cwd=REPOSITORY,
         text=True,
     )
     assert ended.returncode == 0, ended.stderr

@@ -4,50 +4,7 @@ import dataclasses
 
 import pytest
 from pulumi_rehearsal import Rehearsal
-
-PROGRAM = """
-    import json
-    import pulumi
-    import pulumi_aws as aws
-
-    provider = aws.Provider(
-        "mine", region="eu-west-1", allowed_account_ids=["111111111111"], default_tags={"tags": {"team": "a"}}
-    )
-
-    class Shop(pulumi.ComponentResource):
-        def __init__(self, name, opts=None):
-            super().__init__("shop:index:Shop", name, {"colour": "red"}, opts)
-            child = pulumi.ResourceOptions(
-                parent=self,
-                protect=True,
-                ignore_changes=["tags"],
-                aliases=[pulumi.Alias(name="old")],
-                additional_secret_outputs=["arn"],
-                custom_timeouts=pulumi.CustomTimeouts(create="10m"),
-            )
-            self.topic = aws.sns.Topic(f"{name}-topic", name="orders", tags={"a": "b"}, opts=child)
-            self.queue = aws.sqs.Queue(
-                f"{name}-queue",
-                delay_seconds=5,
-                policy=self.topic.arn.apply(lambda arn: json.dumps({"Resource": arn})),
-                tags={"secret": pulumi.Output.secret("hush"), "name": self.topic.name},
-                opts=pulumi.ResourceOptions(parent=self, depends_on=[self.topic], delete_before_replace=True),
-            )
-            self.register_outputs({"topic": self.topic.arn})
-
-    shop = Shop("main", pulumi.ResourceOptions(providers=[provider]))
-    aws.lambda_.Function(
-        "f",
-        role="arn:aws:iam::111111111111:role/r",
-        code=pulumi.AssetArchive({"a.py": pulumi.StringAsset("x = 1")}),
-        memory_size=128,
-        opts=pulumi.ResourceOptions(provider=provider),
-    )
-    aws.sns.Topic.get("there", "arn:aws:sns:eu-west-1:111111111111:there",
-                      opts=pulumi.ResourceOptions(provider=provider))
-    aws.ecs.Cluster("plain")
-    pulumi.export("arn", shop.topic.arn)
-"""
+from sample_project import SHOP
 
 # Everything that a policy can see, told as text: what differs between two ways to run it shows.
 TELL_ALL = """
@@ -200,7 +157,7 @@ REMEDIES = """
 """
 
 
-def said(run: Rehearsal):
+def findings(run: Rehearsal):
     return {
         "violations": run.violations,
         "remediations": run.remediations,
@@ -214,8 +171,8 @@ def said(run: Rehearsal):
 def same_both_ways(project, mode="preview", **options) -> Rehearsal:
     in_process = project.rehearse(mode, **options)
     in_its_own = project.rehearse(mode, real_analyzers=True, **options)
-    for what, value in said(in_process).items():
-        assert value == said(in_its_own)[what], what
+    for what, value in findings(in_process).items():
+        assert value == findings(in_its_own)[what], what
     return in_process
 
 
@@ -226,7 +183,7 @@ def messages(run: Rehearsal, policy: str) -> list[str]:
 @pytest.fixture
 def shop(project):
     project.write("Pulumi.dev.yaml", "config:\n  size: 3\n  aws:region: eu-north-1\n")
-    project.program(PROGRAM)
+    project.program(SHOP)
     return project
 
 
@@ -411,7 +368,7 @@ def test_a_pack_that_does_not_start_is_an_error(project, main, in_process, in_it
 
 def test_stack_policies_are_not_asked_after_an_error(shop):
     shop.pack("tell-all", TELL_ALL)
-    shop.program(PROGRAM + "\n    raise ValueError('x')\n")
+    shop.program(SHOP + "\n    raise ValueError('x')\n")
 
     run = shop.rehearse()
 

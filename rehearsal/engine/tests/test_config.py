@@ -287,11 +287,11 @@ def test_the_program_and_the_stack_files_can_lie_elsewhere(project):
     assert run.exports == {"here": str(project.root / "src")}
 
 
-def test_stacks_are_listed_in_the_order_of_a_release(project):
+def test_stacks_are_listed_by_name(project):
     for stack in ("prod", "alpha", "stg", "dev1"):
         project.write(f"Pulumi.{stack}.yaml", "config: {}\n")
 
-    assert load_project(project.root).stacks() == ["dev", "stg", "prod", "alpha", "dev1"]
+    assert load_project(project.root).stacks() == ["alpha", "dev", "dev1", "prod", "stg"]
 
 
 def test_esc_environments_are_named_as_what_the_rehearsal_cannot_open(project):

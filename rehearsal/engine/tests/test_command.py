@@ -8,8 +8,6 @@ import sys
 import pytest
 from pulumi_rehearsal.cli import main
 
-from .conftest import REPOSITORY
-
 PROGRAM = """
     import pulumi
     import pulumi_aws as aws
@@ -125,7 +123,7 @@ def test_every_stack_on_disk_is_rehearsed_where_none_is_named(command, project):
     _, two, _ = command("preview", "--no-color", "--stack", "prod", "-s", "dev")
 
     headings = [line for line in all_of_them.splitlines() if line.startswith("Previewing")]
-    assert headings == [f"Previewing update ({stack}), rehearsed" for stack in ("dev", "stg", "prod")]
+    assert headings == [f"Previewing update ({stack}), rehearsed" for stack in ("dev", "prod", "stg")]
     assert [line for line in two.splitlines() if line.startswith("Previewing")] == [
         "Previewing update (prod), rehearsed",
         "Previewing update (dev), rehearsed",
@@ -282,7 +280,6 @@ def test_the_process_writes_all_and_ends_with_its_code(project, program, expecte
         [sys.executable, "-m", "pulumi_rehearsal", "preview", "--project", str(project.root)],
         capture_output=True,
         check=False,
-        cwd=REPOSITORY,
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
         text=True,
     )
