@@ -76,8 +76,7 @@ for service in services:
     # What runs, and what stands in front of it.
     balancer, alarms = None, None
     if service.load_balancer is not None:
-        front = LoadBalancerArgs(names=own, network=network, stack=stack, service=service, strategy=strategy)
-        balancer = LoadBalancer(name, front, here)
+        balancer = LoadBalancer(name, LoadBalancerArgs.of(own, network, stack, service, strategy), here)
         limits = AlarmsArgs(names=own, limits=stack.alarms, balancer=balancer, topic=topics.alarms.arn)
         alarms = Alarms(name, limits, here)
     runs = ServiceArgs(

@@ -28,6 +28,13 @@ class SmokeTestArgs:
     balancer: LoadBalancer
     watch: Watch
 
+    @property
+    def traffic(self) -> settings.ServiceLoadBalancer:
+        """The settings of the service's load balancer."""
+        if self.service.load_balancer is None:
+            raise ValueError(f"{self.service.name} has no loadBalancer in its settings")
+        return self.service.load_balancer
+
 
 class SmokeTest(pulumi.ComponentResource):
     """`function`, in the tasks' subnets, admitted to the test listener by its security group.
@@ -40,7 +47,7 @@ class SmokeTest(pulumi.ComponentResource):
         super().__init__("ecs-release:index:SmokeTest", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         names = args.stack.names.service(args.service.name)
-        test = args.balancer.traffic.smoke_test
+        test = args.traffic.smoke_test
         group = aws.ec2.SecurityGroup(
             f"{name}-smoke",
             name=f"{names.base}-smoke",
@@ -68,11 +75,11 @@ class SmokeTest(pulumi.ComponentResource):
         )
         environment: dict[str, pulumi.Input[str]] = {
             variables.SMOKE_URL: args.balancer.test_url,
-            variables.SMOKE_CHECKS: json.dumps(checks(args.balancer.traffic)),
+            variables.SMOKE_CHECKS: json.dumps(checks(args.traffic)),
             variables.SMOKE_SECONDS: str(test.seconds),
         }
-        if args.balancer.traffic.host_name is not None:
-            environment[variables.SMOKE_HOST] = args.balancer.traffic.host_name
+        if args.traffic.host_name is not None:
+            environment[variables.SMOKE_HOST] = args.traffic.host_name
         self.function = Function(
             f"{name}-smoke",
             FunctionArgs(

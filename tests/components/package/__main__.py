@@ -8,15 +8,16 @@ from pulumi.runtime import rpc
 
 from components import package
 from components.foundation.bucket import PrivateBucket, PrivateBucketArgs
-from components.foundation.cluster import Cluster, ClusterArgs
 from components.foundation.network import Network, NetworkArgs, VpcByIds
 from components.handoff.bucket import Handoff, HandoffArgs
 from components.handoff.ci_identity import CiIdentity, CiIdentityArgs, CircleCiProject, GitHubRepository, ReleaseFrom
 from components.handoff.registry import Registry, RegistryArgs
 from components.naming import Names, ServiceNames
+from components.workload.load_balancer import HealthCheck, LoadBalancer, LoadBalancerArgs, TestListener
 
 OUTPUT, SIGNATURE = "d0e6a833031e9bbcd3f4e8bde6ca49a4", "4dabf18193072939515e22adb298388d"
 VPC, PRIVATE, PUBLIC = "vpc-0a1b2c3d", ["subnet-0a", "subnet-0b"], ["subnet-0c", "subnet-0d"]
+CERTIFICATE = "arn:aws:acm:eu-west-1:111111111111:certificate/11111111-2222-3333-4444-555555555555"
 CIRCLECI = {"organization": "11111111-2222-3333-4444-555555555555", "project": "66666666-7777-8888-9999-000000000000"}
 READS = {
     "Sid": "ReadByTheOtherAccount",
@@ -40,7 +41,30 @@ def from_python(opts):
         organization_id=CIRCLECI["organization"], project_id=CIRCLECI["project"], vcs_origin="github.com/acme/api"
     )
     Network("network", NetworkArgs(names=names, existing=existing), opts)
-    Cluster("cluster", ClusterArgs(names=names), opts)
+    LoadBalancer(
+        "api",
+        LoadBalancerArgs(
+            names=api,
+            vpc_id=pulumi.Output.from_input(VPC),
+            subnet_ids=pulumi.Output.from_input(PUBLIC),
+            internal=False,
+            health_check=HealthCheck(
+                path="/up",
+                matcher="200",
+                interval_seconds=10,
+                timeout_seconds=5,
+                healthy_threshold=2,
+                unhealthy_threshold=3,
+            ),
+            allowed_cidrs=["0.0.0.0/0"],
+            certificate_arn=pulumi.Output.from_input(CERTIFICATE),
+            host_name="api.example.com",
+            target_groups=["blue", "green"],
+            test_listener=TestListener(port=8443, cidrs=["10.0.0.0/8"]),
+            deregistration_delay_seconds=30,
+        ),
+        opts,
+    )
     PrivateBucket(
         "reports",
         PrivateBucketArgs(
@@ -78,7 +102,26 @@ def from_the_host(opts):
     containers = ["app", "nginx"]
     inputs = {
         ("Network", "network"): {"names": names, "existing": existing},
-        ("Cluster", "cluster"): {"names": names},
+        ("LoadBalancer", "api"): {
+            "names": api,
+            "vpcId": later(VPC),
+            "subnetIds": later(PUBLIC),
+            "internal": False,
+            "healthCheck": {
+                "path": "/up",
+                "matcher": "200",
+                "intervalSeconds": 10,
+                "timeoutSeconds": 5,
+                "healthyThreshold": 2,
+                "unhealthyThreshold": 3,
+            },
+            "allowedCidrs": ["0.0.0.0/0"],
+            "certificateArn": later(CERTIFICATE),
+            "hostName": "api.example.com",
+            "targetGroups": ["blue", "green"],
+            "testListener": {"port": 8443, "cidrs": ["10.0.0.0/8"]},
+            "deregistrationDelaySeconds": 30,
+        },
         ("PrivateBucket", "reports"): {
             "names": names,
             "bucket": "shop-reports",
