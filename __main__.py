@@ -6,9 +6,9 @@ import pulumi_aws as aws
 from components import outputs, settings, strategies
 from components.foundation.bucket import PrivateBucket, PrivateBucketArgs
 from components.foundation.cluster import Cluster, ClusterArgs
+from components.foundation.dead_letters import DeadLetters, DeadLettersArgs
 from components.foundation.network import Network, NetworkArgs
 from components.foundation.topics import Topics, TopicsArgs
-from components.foundation.watch import Watch, WatchArgs
 from components.handoff.bucket import Handoff, HandoffArgs
 from components.handoff.ci_identity import CiIdentity, CiIdentityArgs, OidcProviders, OidcProvidersArgs
 from components.handoff.registry import Registry, RegistryArgs
@@ -60,7 +60,8 @@ rules = [
     *(names.guard_rule(tells) for tells in ("deployments", "sweep") if guarded),
     *(names.notifier_rule(tells) for tells in ("pipelines", "deployments") if told.slack or told.chatwork),
 ]
-watch = Watch("watch", WatchArgs(names=names, rules=rules, topic=topics.alarms.arn), here)
+dead_letters = DeadLetters("dead-letters", DeadLettersArgs(names=names, rules=rules, topic_arn=topics.alarms.arn), here)
+on_failure = dead_letters.on_failure
 network = Network("network", NetworkArgs.of(names, stack.network), here)
 cluster = Cluster("cluster", ClusterArgs(names=names), here)
 
@@ -93,12 +94,22 @@ for service in services:
 
     # The release: its template, the gate that verifies it, the way it is deployed, the pipeline through all of them.
     parts = strategies.Parts(
-        stack=stack, service=service, running=running, network=network, balancer=balancer, alarms=alarms, watch=watch
+        stack=stack,
+        service=service,
+        running=running,
+        network=network,
+        balancer=balancer,
+        alarms=alarms,
+        on_failure=on_failure,
     )
     deploys = strategy.declare(name, parts, here)
     Template(name, TemplateArgs(names=own, bucket=templates, files=files(stack, service, strategy)), here)
-    days = service.log_retention_days
-    verifies = ReleaseGateArgs(names=own, containers=service.container_names, log_retention_days=days, watch=watch)
+    verifies = ReleaseGateArgs(
+        names=own,
+        containers=service.container_names,
+        log_retention_days=service.log_retention_days,
+        on_failure=on_failure,
+    )
     gate = ReleaseGate(name, verifies, here)
     flow = PipelineArgs(
         names=own,
@@ -112,7 +123,11 @@ for service in services:
         ready=[*handoff.ready, *artifacts.ready, gate, *deploys],
     )
     pipelines[name] = Pipeline(name, flow, here)
-    Trigger(name, TriggerArgs(names=own, trigger=stack.trigger, pipeline=pipelines[name].pipeline, watch=watch), here)
+    Trigger(
+        name,
+        TriggerArgs(names=own, trigger=stack.trigger, pipeline=pipelines[name].pipeline, on_failure=on_failure),
+        here,
+    )
 
     pulumi.export(
         name,
@@ -130,12 +145,10 @@ for service in services:
 # While traffic shifts nothing scales, and people are told.
 days = stack.log_retention_days
 if guarded:
-    guard = ScalingGuardArgs(
-        names=names, services=guarded, topic=topics.alarms.arn, log_retention_days=days, watch=watch
-    )
+    guard = ScalingGuardArgs(names=names, services=guarded, log_retention_days=days, on_failure=on_failure)
     ScalingGuard("scaling-guard", guard, here)
 if told.slack or told.chatwork:
-    notifier = NotifierArgs(names=names, notifications=told, log_retention_days=days, watch=watch)
+    notifier = NotifierArgs(names=names, notifications=told, log_retention_days=days, on_failure=on_failure)
     Notifier("notify", notifier, here)
 if told.chatbot is not None:
     Chatbot("chatbot", ChatbotArgs(names=names, chatbot=told.chatbot, pipelines=pipelines, alarms=topics.alarms), here)

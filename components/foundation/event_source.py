@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from components.foundation.watch import Watch
+from components.foundation.dead_letters import OnFailure, rule_alarm
 from components.naming import Names
 
 
@@ -19,7 +19,7 @@ def invoke_on_event(
     rule: str,
     description: str,
     function: aws.lambda_.Function,
-    watch: Watch,
+    on_failure: OnFailure,
     pattern: dict[str, Any] | None = None,
     schedule: str | None = None,
     opts: pulumi.ResourceOptions,
@@ -48,8 +48,8 @@ def invoke_on_event(
         rule=out.name,
         target_id="function",
         arn=function.arn,
-        dead_letter_config={"arn": watch.queue.arn},
-        opts=pulumi.ResourceOptions(parent=out, depends_on=[permission, *watch.ready]),
+        dead_letter_config={"arn": on_failure.queue_arn},
+        opts=pulumi.ResourceOptions(parent=out, depends_on=[permission]),
     )
-    watch.rule(name, rule, below)
+    rule_alarm(name, names, rule, on_failure, below)
     return out

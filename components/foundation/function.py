@@ -12,7 +12,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components import iam
-from components.foundation.watch import Watch, leave_what_failed
+from components.foundation.dead_letters import OnFailure, function_alarm, send_statement
 from components.naming import Names
 
 _ROOT = Path(__file__).parents[2]
@@ -44,7 +44,7 @@ class FunctionArgs:
         environment: variables.
         timeout_seconds: at most 900.
         log_retention_days: days that its logs are kept.
-        watch: keeps what it fails at and tells people.
+        on_failure: queue and topic of its failures.
         service: the service it belongs to, if to one.
         subnets: private subnets, if it has to reach something in the VPC; then security_groups too.
         security_groups: its security groups.
@@ -58,7 +58,7 @@ class FunctionArgs:
     environment: dict[str, pulumi.Input[str]] = field(default_factory=dict)
     timeout_seconds: int = 60
     log_retention_days: int
-    watch: Watch
+    on_failure: OnFailure
     service: str | None = None
     subnets: pulumi.Input[Sequence[str]] | None = None
     security_groups: tuple[pulumi.Input[str], ...] = ()
@@ -78,7 +78,7 @@ class Function(pulumi.ComponentResource):
                 actions=("logs:CreateLogStream", "logs:PutLogEvents"),
                 resources=(args.names.arn("logs", f"log-group:{group}:*"),),
             ),
-            leave_what_failed(args.names),
+            send_statement(args.names),
             *args.statements,
         )
         if args.subnets is not None:
@@ -118,10 +118,10 @@ class Function(pulumi.ComponentResource):
             function_name=self.function.name,
             maximum_event_age_in_seconds=_MAX_EVENT_AGE_SECONDS,
             maximum_retry_attempts=2,
-            destination_config={"on_failure": {"destination": args.watch.queue.arn}},
-            opts=pulumi.ResourceOptions(parent=self.function, depends_on=args.watch.ready),
+            destination_config={"on_failure": {"destination": args.on_failure.queue_arn}},
+            opts=pulumi.ResourceOptions(parent=self.function),
         )
-        args.watch.function(name, args.function, child)
+        function_alarm(name, args.function, args.on_failure, child)
         self.register_outputs({"functionArn": self.function.arn})
 
 

@@ -11,7 +11,7 @@ import pulumi_aws as aws
 
 from components import iam
 from components.foundation.bucket import PrivateBucket, PrivateBucketArgs
-from components.foundation.watch import Watch
+from components.foundation.dead_letters import OnFailure, rule_alarm
 from components.naming import Names, ServiceNames
 
 _LOG_DAYS = 90
@@ -127,7 +127,7 @@ class TriggerArgs:
     names: ServiceNames
     trigger: Literal["cloudtrail", "s3-events"]
     pipeline: aws.codepipeline.Pipeline
-    watch: Watch
+    on_failure: OnFailure
 
 
 class Trigger(pulumi.ComponentResource):
@@ -172,10 +172,11 @@ class Trigger(pulumi.ComponentResource):
             arn=args.pipeline.arn,
             role_arn=role.arn,
             input_transformer=version_pin() if args.trigger == "s3-events" else None,
-            dead_letter_config={"arn": args.watch.queue.arn},
-            opts=pulumi.ResourceOptions(parent=self.rule, depends_on=[*role.ready, *args.watch.ready]),
+            dead_letter_config={"arn": args.on_failure.queue_arn},
+            opts=pulumi.ResourceOptions(parent=self.rule, depends_on=role.ready),
         )
-        args.watch.rule(f"{name}-handoff", names.rule, pulumi.ResourceOptions(parent=self.rule))
+        below = pulumi.ResourceOptions(parent=self.rule)
+        rule_alarm(f"{name}-handoff", names.stack, names.rule, args.on_failure, below)
         self.register_outputs({"rule": self.rule.name})
 
 

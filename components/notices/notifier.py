@@ -11,9 +11,9 @@ import pulumi_aws as aws
 
 from components import iam, settings
 from components.foundation import secrets
+from components.foundation.dead_letters import OnFailure
 from components.foundation.event_source import invoke_on_event
 from components.foundation.function import Function, FunctionArgs
-from components.foundation.watch import Watch
 from components.naming import Names
 from components.release.pipeline import Pipeline
 from contract import partition, variables
@@ -28,7 +28,7 @@ class NotifierArgs:
     names: Names
     notifications: settings.Notifications
     log_retention_days: int
-    watch: Watch
+    on_failure: OnFailure
 
 
 class Notifier(pulumi.ComponentResource):
@@ -48,7 +48,7 @@ class Notifier(pulumi.ComponentResource):
                 environment={variables.NOTIFY_CHANNELS: json.dumps(channels(args.notifications))},
                 timeout_seconds=_TIMEOUT_SECONDS,
                 log_retention_days=args.log_retention_days,
-                watch=args.watch,
+                on_failure=args.on_failure,
             ),
             child,
         ).function
@@ -58,7 +58,7 @@ class Notifier(pulumi.ComponentResource):
             rule=names.notifier_rule("pipelines"),
             description="Releases begin, wait for approval, end",
             function=self.function,
-            watch=args.watch,
+            on_failure=args.on_failure,
             pattern={
                 "source": ["aws.codepipeline"],
                 "detail-type": [
@@ -75,7 +75,7 @@ class Notifier(pulumi.ComponentResource):
             rule=names.notifier_rule("deployments"),
             description="Deployments fail, stop, roll back",
             function=self.function,
-            watch=args.watch,
+            on_failure=args.on_failure,
             pattern={
                 "source": ["aws.codedeploy"],
                 "detail-type": ["CodeDeploy Deployment State-change Notification"],

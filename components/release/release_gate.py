@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import pulumi
 
 from components import iam
+from components.foundation.dead_letters import OnFailure
 from components.foundation.function import Function, FunctionArgs
-from components.foundation.watch import Watch
 from components.naming import ServiceNames
 from components.release import grants
 
@@ -21,13 +21,13 @@ class ReleaseGateArgs:
         names: the service's names.
         containers: names of its containers, whose images the gate reads.
         log_retention_days: days that its logs are kept.
-        watch: keeps what it fails at and tells people.
+        on_failure: queue and topic of its failures.
     """
 
     names: ServiceNames
     containers: tuple[str, ...]
     log_retention_days: int
-    watch: Watch
+    on_failure: OnFailure
 
 
 class ReleaseGate(pulumi.ComponentResource):
@@ -46,7 +46,7 @@ class ReleaseGate(pulumi.ComponentResource):
                 statements=gate_statements(names, args.containers),
                 timeout_seconds=120,
                 log_retention_days=args.log_retention_days,
-                watch=args.watch,
+                on_failure=args.on_failure,
                 service=names.service,
             ),
             pulumi.ResourceOptions(parent=self),

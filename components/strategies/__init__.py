@@ -12,8 +12,8 @@ from typing import Final, Protocol
 import pulumi
 
 from components import settings
+from components.foundation.dead_letters import OnFailure
 from components.foundation.network import Network
-from components.foundation.watch import Watch
 from components.strategy import Strategy
 from components.workload.alarms import Alarms
 from components.workload.load_balancer import LoadBalancer
@@ -32,7 +32,7 @@ class Parts:
         network: where tasks run.
         balancer: what stands in front, if anything does.
         alarms: what rolls a deployment back, beside a load balancer.
-        watch: keeps what functions fail at and tells people.
+        on_failure: queue and topic of functions' failures.
     """
 
     stack: settings.Settings
@@ -41,7 +41,7 @@ class Parts:
     network: Network
     balancer: LoadBalancer | None
     alarms: Alarms | None
-    watch: Watch
+    on_failure: OnFailure
 
 
 class Deployer(Strategy, Protocol):

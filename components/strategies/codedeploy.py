@@ -135,7 +135,9 @@ class CodeDeploy:
             raise ValueError(f"{name}: blue/green needs a load balancer and its alarms")
         SmokeTest(
             name,
-            SmokeTestArgs(stack=stack, service=service, network=parts.network, balancer=balancer, watch=parts.watch),
+            SmokeTestArgs(
+                stack=stack, service=service, network=parts.network, balancer=balancer, on_failure=parts.on_failure
+            ),
             opts,
         )
         args = DeploymentArgs(

@@ -10,8 +10,8 @@ from typing import Final
 import pulumi
 
 from components import iam, settings
+from components.foundation.dead_letters import OnFailure
 from components.foundation.function import Function, FunctionArgs
-from components.foundation.watch import Watch
 from components.naming import ServiceNames
 from components.release import grants
 from components.settings.values import InvalidSetting
@@ -83,7 +83,7 @@ class RollingUpdate:
         args = RollingArgs(
             names=parts.stack.names.service(parts.service.name),
             log_retention_days=parts.service.log_retention_days,
-            watch=parts.watch,
+            on_failure=parts.on_failure,
         )
         return [Rolling(name, args, opts)]
 
@@ -97,7 +97,7 @@ class RollingArgs:
 
     names: ServiceNames
     log_retention_days: int
-    watch: Watch
+    on_failure: OnFailure
 
 
 class Rolling(pulumi.ComponentResource):
@@ -137,7 +137,7 @@ class Rolling(pulumi.ComponentResource):
                     grants.answer_the_pipeline(),
                 ),
                 log_retention_days=args.log_retention_days,
-                watch=args.watch,
+                on_failure=args.on_failure,
                 service=names.service,
             ),
             pulumi.ResourceOptions(parent=self),

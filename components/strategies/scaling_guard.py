@@ -9,9 +9,9 @@ import pulumi
 import pulumi_aws as aws
 
 from components import iam
+from components.foundation.dead_letters import OnFailure
 from components.foundation.event_source import invoke_on_event
 from components.foundation.function import Function, FunctionArgs
-from components.foundation.watch import Watch
 from components.naming import Names
 from contract import variables
 
@@ -27,16 +27,14 @@ class ScalingGuardArgs:
     Args:
         names: the stack's names.
         services: the names of the blue/green services.
-        topic: of the alarms.
         log_retention_days: days that its logs are kept.
-        watch: keeps what it fails at and tells people.
+        on_failure: queue and topic of its failures.
     """
 
     names: Names
     services: tuple[str, ...]
-    topic: pulumi.Input[str]
     log_retention_days: int
-    watch: Watch
+    on_failure: OnFailure
 
 
 class ScalingGuard(pulumi.ComponentResource):
@@ -62,7 +60,7 @@ class ScalingGuard(pulumi.ComponentResource):
                     variables.GUARDED_SERVICES: json.dumps(guarded(names, args.services)),
                 },
                 log_retention_days=args.log_retention_days,
-                watch=args.watch,
+                on_failure=args.on_failure,
             ),
             child,
         ).function
@@ -72,7 +70,7 @@ class ScalingGuard(pulumi.ComponentResource):
             rule=names.guard_rule("deployments"),
             description="Deployments begin and end",
             function=self.function,
-            watch=args.watch,
+            on_failure=args.on_failure,
             pattern={
                 "source": ["aws.codedeploy"],
                 "detail-type": ["CodeDeploy Deployment State-change Notification"],
@@ -86,7 +84,7 @@ class ScalingGuard(pulumi.ComponentResource):
             rule=names.guard_rule("sweep"),
             description="Restores what a lost event left suspended",
             function=self.function,
-            watch=args.watch,
+            on_failure=args.on_failure,
             schedule=_SWEEP,
             opts=child,
         )
@@ -104,8 +102,8 @@ class ScalingGuard(pulumi.ComponentResource):
             comparison_operator="GreaterThanThreshold",
             threshold=0,
             treat_missing_data="ignore",
-            alarm_actions=[args.topic],
-            ok_actions=[args.topic],
+            alarm_actions=[args.on_failure.topic_arn],
+            ok_actions=[args.on_failure.topic_arn],
             opts=child,
         )
         self.register_outputs({"functionArn": self.function.arn})

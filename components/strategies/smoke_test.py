@@ -9,9 +9,9 @@ import pulumi
 import pulumi_aws as aws
 
 from components import iam, settings
+from components.foundation.dead_letters import OnFailure
 from components.foundation.function import Function, FunctionArgs
 from components.foundation.network import Network
-from components.foundation.watch import Watch
 from components.workload.load_balancer import LoadBalancer
 from contract import variables
 
@@ -26,7 +26,7 @@ class SmokeTestArgs:
     service: settings.ResolvedService
     network: Network
     balancer: LoadBalancer
-    watch: Watch
+    on_failure: OnFailure
 
     @property
     def traffic(self) -> settings.ServiceLoadBalancer:
@@ -97,7 +97,7 @@ class SmokeTest(pulumi.ComponentResource):
                 environment=environment,
                 timeout_seconds=test.seconds + _RESERVE_SECONDS,
                 log_retention_days=args.service.log_retention_days,
-                watch=args.watch,
+                on_failure=args.on_failure,
                 service=names.service,
                 subnets=args.network.private_subnet_ids,
                 security_groups=(group.id,),

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from components.foundation.watch import queue_statements
+from components.foundation.dead_letters import queue_statements
 from components.naming import Names
 from tests.rehearsed import ACCOUNTS, REGION, STACKS, granted, named, rehearsed, statements
 
