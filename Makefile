@@ -70,8 +70,8 @@ lint: setup ## format, lint, directions of imports and strict types
 format: setup ## format the code and mend what the linter can
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
-snapshots: setup ## write tests/snapshots anew from the stacks as they are
-	@$(BIN)/python -m tests.snapshots
+snapshots: setup ## write tests/snapshots anew from the stacks as they are, and the messages of the packs' examples
+	@$(BIN)/python -m tests.snapshots && $(BIN)/python -m tests.policies.examples
 
 docs: setup ## write the generated parts of README.md and docs/ anew
 	@$(TOOLS) docs

@@ -196,7 +196,7 @@ def test_the_packs_accepted_examples_mean_something(pack):
     accepted = [
         (policy, of, document)
         for policy, example in examples(pack).items()
-        for of, document in in_inputs(example.get("type", "aws:iam/rolePolicy:RolePolicy"), example["accepted"] or {})
+        for of, document in in_inputs(example["type"], example["accepted"] or {})
     ]
 
     assert said(iter(accepted)) == {}

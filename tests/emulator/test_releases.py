@@ -14,7 +14,7 @@ from rehearsal.emulator import strategy
 from rehearsal.emulator.accepted_grants import ACCEPTED, accepted, obsolete, unaccepted
 from rehearsal.emulator.errors import HandoffFailedError, NotDeclaredError, StepError
 from rehearsal.emulator.release import Outcome, rehearse_release
-from tests.emulator.changed import changed, not_allowing, resource, without
+from tests.emulator.changed import changed, not_allowing, policy_of, resource, without
 from tests.rehearsed import STACKS, named, rehearse_stack, rehearsed
 
 RULE, TARGET = "aws:cloudwatch/eventRule:EventRule", "aws:cloudwatch/eventTarget:EventTarget"
@@ -266,6 +266,29 @@ def test_a_permission_that_a_role_lacks_is_named_with_role_action_and_resource(r
     assert outcome.problems
     assert all(role in p and action in p for p in outcome.problems)
     assert any(on in p and "none of its statements allows it" in p for p in outcome.problems)
+
+
+def test_an_action_that_is_never_used_on_one_of_its_resources_is_found():
+    run, service, revision = rehearsed("dev", "up"), "ecs:UpdateService", "ecs:RegisterTaskDefinition"
+
+    def together(inputs):
+        document = json.loads(inputs["policy"])
+        merged = [s for s in document["Statement"] if {service, revision} & set(s["Action"])]
+        both = {"Sid": "Both", "Effect": "Allow", "Action": [service, revision]}
+        both["Resource"] = [resource for s in merged for resource in s["Resource"]]
+        describe = {**merged[0], "Action": ["ecs:DescribeServices"]}
+        rest = [s for s in document["Statement"] if s not in merged]
+        inputs["policy"] = json.dumps({**document, "Statement": [*rest, describe, both]})
+
+    outcome = rehearse_release(
+        changed(run, policy_of(run, "dev-worker-deploy"), together), services=["worker"], handoff=of_worker()
+    )
+
+    assert outcome.ok, outcome.problems
+    found = {
+        (g.action, g.resource.split(":")[5].split("/")[0]) for g in outcome.granted - outcome.used if g.sid == "Both"
+    }
+    assert found == {(service, "task-definition"), (revision, "service")}
 
 
 def test_a_condition_that_the_call_does_not_meet_is_a_call_that_is_not_allowed():

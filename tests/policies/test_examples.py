@@ -19,6 +19,7 @@ def test_the_refused_example_is_refused_and_the_accepted_one_passes(pack, policy
     accepted = judge.judge(examples.stack(example, "accepted"))
 
     assert policy in {f.policy for f in refused if f.level}
+    assert examples.message(judge, policy, example) == example["message"], "make snapshots writes the messages anew"
     assert [f for f in accepted if f.policy == policy] == []
 
 
