@@ -303,7 +303,7 @@ class Service(SettingsModel):
     log_retention_days: LogRetentionDays | None = None
     """Overrides the stack's log retention."""
     load_balancer: ServiceLoadBalancer | None = None
-    """What stands in front of the service, if anything does; blue-green cannot do without."""
+    """Load balancer of the service; required by blue-green."""
     hooks: Hooks = Hooks()
     """Your own functions as CodeDeploy lifecycle hooks."""
     scaling: Scaling = Scaling()
@@ -311,7 +311,7 @@ class Service(SettingsModel):
     containers: tuple[Container, ...] = Field(min_length=1, max_length=10)
     """Containers of the task."""
     ci: ServiceCi
-    """CI projects that may hand over this service."""
+    """The CI projects that may hand over this service."""
     permissions: tuple[Permission, ...] = ()
     """Permissions of the task role."""
     retiring: Retiring = Retiring()

@@ -89,19 +89,19 @@ class Settings(SettingsModel):
     )
     """Placeholder image, with Python 3, that a service runs until its first release."""
     network: Network
-    """VPC and subnets of tasks and load balancers: one of lookUp, existing and create."""
+    """The VPC and subnets of tasks and load balancers: one of lookUp, existing and create."""
     load_balancer: LoadBalancer = LoadBalancer()
     """Settings of the load balancers of all services."""
     capacity: tuple[Capacity, ...]
     """Default capacity provider strategy for services without their own."""
     deployment: Deployment = Deployment()
-    """CodeDeploy's traffic shifting for blue/green services."""
+    """Traffic shifting of blue/green services, by CodeDeploy."""
     alarms: Alarms = Alarms()
     """Alarms that trigger an automatic rollback."""
     notifications: Notifications = Notifications()
     """Notification targets."""
     ci: Ci
-    """CI systems that may hand over releases, and the refs they may do it from."""
+    """The CI systems that may hand over releases, and from which refs."""
     services: tuple[Service, ...] = Field(min_length=1)
     """Services of the stack."""
 

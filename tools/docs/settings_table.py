@@ -1,4 +1,4 @@
-"""Every setting in one table, read from the model in `components/settings/`."""
+"""Every setting in tables, read from the model in `components/settings/`."""
 
 from __future__ import annotations
 
@@ -35,10 +35,19 @@ def rows(
             yield from rows(nested, f"{key}.", seen)
 
 
+_HEAD = ["| key | allowed | default | description |", "| --- | --- | --- | --- |"]
+
+
 def table() -> str:
-    """The rows as Markdown."""
-    head = ["| key | allowed | default | description |", "| --- | --- | --- | --- |"]
-    return "\n".join([*head, *(f"| `{k}` | {a} | {d} | {s} |" for k, a, d, s in map(_with_strategies, rows()))])
+    """The rows as Markdown, a section for each part of a stack and of a service."""
+    lines = ["## The stack", "", *_HEAD]
+    for key, allowed, default, description in map(_with_strategies, rows()):
+        inside = key.removeprefix("services[].")
+        if "." not in inside and allowed.startswith(("object", "list of objects")) and "keys as in" not in allowed:
+            level = "##" if inside == key else "###"
+            lines += ["", f"{level} `{key}`: {description[0].lower()}{description[1:].rstrip('.')}", "", *_HEAD]
+        lines.append(f"| `{key}` | {allowed} | {default} | {description} |")
+    return "\n".join(lines)
 
 
 def _with_strategies(row: tuple[str, str, str, str]) -> tuple[str, str, str, str]:
