@@ -39,7 +39,7 @@ class AcceptedGrant:
         return " ".join(part for part in (self.role, self.sid, self.action, self.resource) if part)
 
 
-_RULES: Final = "for listeners whose traffic stands in a rule; those of the sample services have a default action only"
+_RULES: Final = "for listeners that forward by a rule; those of the sample services have a default action only"
 _VERSIONS: Final = (
     "CodePipeline's user guide gives whoever takes artifacts both reads; ours reads the newest, and whether "
     "CodePipeline reads by version before it calls a function is not documented"
@@ -48,8 +48,10 @@ _TWO_FORMS: Final = (
     "IAM sees a secret's ARN with its six characters or without them, by how it was asked for; both are named, so that "
     "neither way is refused"
 )
-_GIVEN_UP: Final = "Lambda itself sends by it what the function failed at, after its retries; a rehearsal does not wait"
-_LAMBDA_TIDIES: Final = "Lambda itself calls it when it changes or removes the function's network interfaces"
+_FAILED_EVENTS: Final = (
+    "Lambda itself sends by it what the function failed at, after its retries; a rehearsal does not wait"
+)
+_LAMBDA_CLEANS_UP: Final = "Lambda itself calls it when it changes or removes the function's network interfaces"
 
 ACCEPTED: Final = (
     AcceptedGrant(role="task/task", why="the application's own; a release starts its tasks and runs none of its code"),
@@ -74,14 +76,16 @@ ACCEPTED: Final = (
     ),
     AcceptedGrant(role="function/notify", sid="ReadItsSecrets", resource="arn:*:secret:*[!?]", why=_TWO_FORMS),
     AcceptedGrant(
-        role="function/smoke", sid="StandInTheVpc", action="ec2:AssignPrivateIpAddresses", why=_LAMBDA_TIDIES
+        role="function/smoke", sid="StandInTheVpc", action="ec2:AssignPrivateIpAddresses", why=_LAMBDA_CLEANS_UP
     ),
-    AcceptedGrant(role="function/smoke", sid="StandInTheVpc", action="ec2:DeleteNetworkInterface", why=_LAMBDA_TIDIES),
     AcceptedGrant(
-        role="function/smoke", sid="StandInTheVpc", action="ec2:UnassignPrivateIpAddresses", why=_LAMBDA_TIDIES
+        role="function/smoke", sid="StandInTheVpc", action="ec2:DeleteNetworkInterface", why=_LAMBDA_CLEANS_UP
+    ),
+    AcceptedGrant(
+        role="function/smoke", sid="StandInTheVpc", action="ec2:UnassignPrivateIpAddresses", why=_LAMBDA_CLEANS_UP
     ),
     *(
-        AcceptedGrant(role=f"function/{label}", sid="LeaveWhatItFailedAt", why=_GIVEN_UP)
+        AcceptedGrant(role=f"function/{label}", sid="LeaveWhatItFailedAt", why=_FAILED_EVENTS)
         for label in ("deploy", "gate", "notify", "scaling-guard", "smoke")
     ),
 )

@@ -1,7 +1,7 @@
 """The account: an emulator in process that holds what the stack declares, and a session for each of its roles.
 
 Every call of a role's session is noted and judged before the emulator sees it. What the emulator does not know
-(CodePipeline's jobs, CodeDeploy's deployments) is answered by whoever plays that service here.
+(CodePipeline's jobs, CodeDeploy's deployments) is answered by the stub handlers registered for it.
 """
 
 from __future__ import annotations
@@ -113,9 +113,9 @@ class Account:
         service, params = model.service_model.service_name, context[_PARAMS]
         refused = None
         try:
-            for action, resources, keys in requests.asked(service, model.name, params, self):
+            for action, resources, keys in requests.required(service, model.name, params, self):
                 self.permissions.call(Call(role=role, action=action, resources=resources, context=keys))
-            refused = self._besides(role, f"{service}:{model.name}", params)
+            refused = self._also_required(role, f"{service}:{model.name}", params)
         except NotImplementedError as error:
             # A handler would take it for AWS's answer and go on.
             self.permissions.report_denied(f"{role.rpartition('/')[2]}: {error}.")
@@ -134,30 +134,30 @@ class Account:
                 then(context[_PARAMS])
 
     def assume_role(self, role: str, service: str, source: str) -> None:
-        """A service of AWS takes on a role on behalf of one of the stack's own resources, its ARN `source`."""
+        """An AWS service assumes a role on behalf of one of the stack's own resources, its ARN `source`."""
         keys = {"aws:sourcearn": source, "aws:sourceaccount": self.declared.account}
         self.permissions.assume(role, ("Service", service), keys)
 
     def record_call(self, role: str, action: str, *resources: str) -> None:
-        """Note a call that a service of AWS makes under a role and that no emulator has to answer."""
+        """Record an API call that an AWS service makes under a role, for the permission check; nothing answers it."""
         self.permissions.call(Call(role=role, action=action, resources=resources or ("*",)))
 
-    def besides(self, role: str, call: str, params: Mapping[str, Any]) -> str:
-        """Ask what a call that a service of AWS makes under a role needs besides; returns why it is refused, if it is.
+    def also_required(self, role: str, call: str, params: Mapping[str, Any]) -> str:
+        """Check what an AWS service's call under a role requires on other services; returns why it is refused, or "".
 
         Args:
             role: ARN.
             call: as a row of `authorization.callers` names it.
             params: what its rows are asked on.
         """
-        refused = self._besides(role, call, params)
+        refused = self._also_required(role, call, params)
         return refused[1] if refused else ""
 
-    def _besides(self, role: str, call: str, params: Mapping[str, Any]) -> tuple[str, str] | None:
+    def _also_required(self, role: str, call: str, params: Mapping[str, Any]) -> tuple[str, str] | None:
         """The error and the sentences by which AWS refuses a call whose caller lacks something on another service."""
         refusal, sentences = "", []
-        for row, (action, resources, keys) in requests.besides(call, params, self):
-            asked = Call(role=role, action=action, resources=resources, context=keys, besides=str(row))
+        for row, (action, resources, keys) in requests.also_required(call, params, self):
+            asked = Call(role=role, action=action, resources=resources, context=keys, required_by=str(row))
             if found := self.permissions.call(asked):
                 refusal = refusal or row.refusal
                 sentences += found
@@ -207,7 +207,7 @@ class Account:
         # AWS's own keys (`alias/aws/...`) let every caller in the account use them through their service.
         return next((key for key in keys if key and not key.startswith("alias/aws/")), None)
 
-    # ------------------------------------------------------------ what stands in it
+    # ------------------------------------------------------------ what it holds
 
     def task_definition(self, name: str) -> dict[str, Any]:
         """A registered task definition."""
@@ -231,7 +231,7 @@ class Account:
         return 200, {"downloadUrl": address, "layerDigest": params["layerDigest"]}
 
     def emulated_service(self, service: Service) -> Any:
-        """The emulator's own record of the service, whose deployments are played here."""
+        """The emulator's own record of the service, whose deployments the strategies change."""
         backend = ecs_backends[self.declared.account][self.declared.region]
         return backend.services[f"{service.cluster}:{service.base}"]
 
@@ -352,12 +352,12 @@ class Account:
             ScalableDimension=service.scaling["scalableDimension"],
             MinCapacity=service.scaling["minCapacity"],
             MaxCapacity=service.scaling["maxCapacity"],
-            # Somebody switched scheduled scaling off before; whatever a release does, this stays.
+            # Scheduled scaling was suspended by hand before the release, which must leave it so.
             SuspendedState={"ScheduledScalingSuspended": True},
         )
 
     def keep_secret(self, reference: str, value: str) -> None:
-        """Store a stand-in under `secretsmanager:NAME[#KEY]` or `ssm:NAME`, unless something stands there."""
+        """Store a stand-in under `secretsmanager:NAME[#KEY]` or `ssm:NAME`, ; a secret keeps its other keys."""
         source, _, name = reference.partition(":")
         if source == "ssm":
             self.client("ssm").put_parameter(Name=name, Value=value, Type="SecureString", Overwrite=True)

@@ -92,7 +92,7 @@ class _Sets:
     blue: str
     green: str
     network: Mapping[str, Any]
-    """Where the old tasks stand."""
+    """The network of the old tasks."""
     new: str | None = None
     new_revision: str = ""
     old_revision: str = ""
@@ -101,8 +101,8 @@ class _Sets:
 class CodeDeploy:
     """Runs blue/green deployments.
 
-    `at` is told each moment (an event of the life cycle, or "20 % of the traffic") before it is looked at; it may
-    raise an alarm in `alarms` (name to state) or ask a deployment to stop.
+    `at` is called at each moment (an event of the life cycle, or "20 % of the traffic") before alarms are looked at;
+    it may raise one in `alarms` (name to state) or ask a deployment to stop.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class CodeDeploy:
         account.stub_handlers["codedeploy:GetDeployment"] = self._get
         account.stub_handlers["codedeploy:PutLifecycleEventHookExecutionStatus"] = self._take
 
-    # ------------------------------------------------------------ what functions ask
+    # ------------------------------------------------------------ API
 
     def _list(self, params: Mapping[str, Any]) -> Answer:
         found = [
@@ -158,14 +158,14 @@ class CodeDeploy:
         return deployment
 
     def run(self, deployment: Deployment, app_spec: Mapping[str, Any]) -> None:
-        """Play a deployment to its end, and its roll-back to the end of that."""
+        """Run a deployment to its end, and its rollback to the end of that."""
         deployment.status = "InProgress"
         role = group_of(deployment.service)["serviceRoleArn"]
         info = deployment.info()
         group = f"deploymentgroup:{info['applicationName']}/{info['deploymentGroupName']}"
         self._account.assume_role(role, "codedeploy.amazonaws.com", self._account.arn("codedeploy", group))
         self._timeline.note("CodeDeploy", f"{deployment.id} begins", role)
-        self._tell(deployment, "START")
+        self._send(deployment, "START")
         deployment.listed = True
         sets = self._look(deployment, role)
         try:
@@ -179,7 +179,7 @@ class CodeDeploy:
             return
         deployment.status = "Succeeded"
         self._timeline.note("CodeDeploy", f"{deployment.id} has succeeded", role)
-        self._tell(deployment, "SUCCESS")
+        self._send(deployment, "SUCCESS")
 
     def _look(self, deployment: Deployment, role: str) -> _Sets:
         service, pair = deployment.service, group_of(deployment.service)["loadBalancerInfo"]["targetGroupPairInfo"]
@@ -269,8 +269,8 @@ class CodeDeploy:
         ready = group_of(deployment.service)["blueGreenDeploymentConfig"]["deploymentReadyOption"]
         if ready["actionOnTimeout"] == "STOP_DEPLOYMENT":
             deployment.status = "Ready"
-            self._tell(deployment, "READY")
-            self._timeline.note("a person", "lets the traffic be re-routed")
+            self._send(deployment, "READY")
+            self._timeline.note("a person", "lets the traffic be rerouted")
             deployment.status = "InProgress"
 
     def _hook(self, deployment: Deployment, hooks: Mapping[str, str], event: str, role: str) -> None:
@@ -314,7 +314,7 @@ class CodeDeploy:
         self._account.record_call(role, "elasticloadbalancing:ModifyListener", listener.arn)
         listener.weights = weights
 
-    # ------------------------------------------------------------ the way back
+    # ------------------------------------------------------------ rollback
 
     def _end_early(self, deployment: Deployment, end: _EndedError, sets: _Sets, role: str) -> None:
         deployment.status = "Stopped" if end.stopped else "Failed"
@@ -327,7 +327,7 @@ class CodeDeploy:
             deployment.rollback = {"rollbackDeploymentId": rollback.id}
         word = "is stopped" if end.stopped else "has failed"
         self._timeline.note("CodeDeploy", f"{deployment.id} {word}: {end}", role, trouble=True)
-        self._tell(deployment, "STOP" if end.stopped else "FAILURE")
+        self._send(deployment, "STOP" if end.stopped else "FAILURE")
         if rollback is not None:
             self._roll_back(rollback, sets, role)
 
@@ -336,7 +336,7 @@ class CodeDeploy:
         names = {"cluster": service.cluster, "service": service.base}
         rollback.status = "InProgress"
         self._timeline.note("CodeDeploy", f"{rollback.id} rolls back to {short(sets.old_revision)}", role)
-        self._tell(rollback, "START")
+        self._send(rollback, "START")
         self._shift(sets.production, {sets.blue: 100}, role)
         self._shift(sets.test, {sets.blue: 100}, role)
         ecs.update_service_primary_task_set(**names, primaryTaskSet=sets.old)
@@ -345,9 +345,9 @@ class CodeDeploy:
             self._groups[sets.green].revision = ""
         rollback.status = "Succeeded"
         self._timeline.note("CodeDeploy", f"{rollback.id}: all traffic goes to {short(sets.old_revision)}", role)
-        self._tell(rollback, "SUCCESS")
+        self._send(rollback, "SUCCESS")
 
-    def _tell(self, deployment: Deployment, state: str) -> None:
+    def _send(self, deployment: Deployment, state: str) -> None:
         info = deployment.info()
         names = f"{info['applicationName']}/{info['deploymentGroupName']}"
         detail = {

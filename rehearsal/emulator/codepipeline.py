@@ -93,7 +93,7 @@ class CodePipeline:
         for call in ("GetBucketAcl", "GetBucketLocation", "GetBucketVersioning"):
             self._account.record_call(pipeline.role, f"s3:{call}", store)
         self._timeline.note("CodePipeline", f"{pipeline.name} begins", pipeline.role)
-        self._tell_pipeline(execution, "STARTED")
+        self._send_pipeline_event(execution, "STARTED")
         for stage, actions in pipeline.stages.items():
             latest = {"pipelineExecutionId": execution.id, "status": "InProgress"}
             self._stages.setdefault(pipeline.name, {})[stage] = latest
@@ -105,13 +105,13 @@ class CodePipeline:
                     execution.reason = str(failure)
                     execution.failed_at = f"{stage}/{action.name}"
                     self._timeline.note("CodePipeline", f"{execution.failed_at} fails: {failure}", trouble=True)
-                    self._tell_action(execution, action, "FAILED", str(failure))
-                    self._tell_pipeline(execution, "FAILED")
+                    self._send_action_event(execution, action, "FAILED", str(failure))
+                    self._send_pipeline_event(execution, "FAILED")
                     return
             latest["status"] = "Succeeded"
         execution.state = "Succeeded"
         self._timeline.note("CodePipeline", f"{pipeline.name} has succeeded", pipeline.role)
-        self._tell_pipeline(execution, "SUCCEEDED")
+        self._send_pipeline_event(execution, "SUCCEEDED")
 
     def repeat_first_jobs(self, execution: Execution) -> None:
         """Let the first job of each Lambda action come once more, when nobody waits for its answer any longer."""
@@ -126,7 +126,7 @@ class CodePipeline:
     # ------------------------------------------------------------ actions
 
     def _act(self, execution: Execution, pipeline: Pipeline, action: Action) -> None:
-        self._tell_action(execution, action, "STARTED")
+        self._send_action_event(execution, action, "STARTED")
         role = action.role or pipeline.role
         if action.role is not None:
             self._account.record_call(pipeline.role, "sts:AssumeRole", action.role)
@@ -139,13 +139,13 @@ class CodePipeline:
         if action.namespace:
             execution.variables[action.namespace] = output
         self._record(execution, action, output)
-        self._tell_action(execution, action, "SUCCEEDED")
+        self._send_action_event(execution, action, "SUCCEEDED")
 
     def _source(self, execution: Execution, action: Action, role: str) -> dict[str, str]:
         s3, given = self._account.client("s3", role), action.configuration
         place = {"Bucket": given["S3Bucket"], "Key": given["S3ObjectKey"]}
         s3.get_bucket_location(Bucket=place["Bucket"])
-        # What the action asks besides (CodePipeline user guide, "Service role permissions: S3 source action").
+        # What else the action calls (CodePipeline user guide, "Service role permissions: S3 source action").
         arn = f"arn:aws:s3:::{place['Bucket']}"
         self._account.record_call(role, "s3:GetBucketAcl", arn)
         if s3.get_bucket_versioning(Bucket=place["Bucket"]).get("Status") != "Enabled":
@@ -155,7 +155,7 @@ class CodePipeline:
         (artifact,) = action.outputs
         bucket, key = self._place(execution, artifact)
         carried = {"source object": f"{arn}/{place['Key']}", "artifact": f"arn:aws:s3:::{bucket}/{key}"}
-        if refused := self._account.besides(role, "codepipeline:Source/S3", carried):
+        if refused := self._account.also_required(role, "codepipeline:Source/S3", carried):
             raise ActionFailedError(refused)
         s3.put_object(Bucket=bucket, Key=key, Body=data, Tagging=_TAGS)
         pinned = " (pinned by the event)" if action.name in execution.overrides else ""
@@ -298,7 +298,7 @@ class CodePipeline:
                 )
         return out
 
-    # ------------------------------------------------------------ what functions ask and answer
+    # ------------------------------------------------------------ API
 
     def _answer(self, outcome: str, params: Mapping[str, Any]) -> Answer:
         self._answers.setdefault(params["jobId"], (outcome, params))
@@ -326,13 +326,13 @@ class CodePipeline:
 
     # ------------------------------------------------------------ events
 
-    def _tell_pipeline(self, execution: Execution, state: str) -> None:
+    def _send_pipeline_event(self, execution: Execution, state: str) -> None:
         pipeline = execution.service.pipeline
         detail = {"pipeline": pipeline.name, "execution-id": execution.id, "state": state, "version": 1.0}
         kind = "CodePipeline Pipeline Execution State Change"
         self._bus.send(self._bus.event("aws.codepipeline", kind, detail, [pipeline.arn]))
 
-    def _tell_action(self, execution: Execution, action: Action, state: str, reason: str = "") -> None:
+    def _send_action_event(self, execution: Execution, action: Action, state: str, reason: str = "") -> None:
         pipeline = execution.service.pipeline
         detail: dict[str, Any] = {
             "pipeline": pipeline.name,

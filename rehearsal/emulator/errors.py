@@ -1,4 +1,4 @@
-"""What ends a rehearsal before it has an outcome: each message is one sentence for whoever ran the command."""
+"""What ends a rehearsal before it has an outcome: each message is one sentence for the user of the command."""
 
 from pulumi_rehearsal.errors import UsageError
 

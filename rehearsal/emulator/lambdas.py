@@ -127,7 +127,7 @@ def _handler(function: Function) -> Any:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """What handlers log and print goes nowhere: what they did stands on the time line."""
+    """Discard what handlers log and print: what they did is on the time line."""
     logger = logging.getLogger("functions")
     before, logger.propagate = logger.propagate, False
     logger.addHandler(null := logging.NullHandler())

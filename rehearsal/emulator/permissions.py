@@ -1,4 +1,4 @@
-"""Who was allowed to do it: every call held against the declared documents of the role that made it.
+"""The permission check: every call is evaluated against the documents declared for the role that made it.
 
 A call that they do not allow goes on all the same, so that one rehearsal finds everything that is missing; it makes
 the rehearsal fail. What the documents allow and nobody ever called is listed by `unused`.
@@ -33,7 +33,7 @@ class Call:
     resources: tuple[str, ...] = EVERYTHING
     context: Mapping[str, str] = field(default_factory=dict)
     """Condition keys of the request, in lower case, as far as they can be known."""
-    besides: str = ""
+    required_by: str = ""
     """Which other call asks for it, and where, as a sentence's end; empty for a call of the role's own."""
 
 
@@ -62,7 +62,7 @@ class Permissions:
         self._used: set[Grant] = set()
 
     def call(self, call: Call) -> list[str]:
-        """Note a call and judge it; returns what is wrong with it, each a sentence."""
+        """Record a call and check it; returns a sentence for each thing that is not allowed."""
         self.calls.append(call)
         try:
             found = list(self._judge(call))
@@ -92,8 +92,8 @@ class Permissions:
                 why = "its permissions boundary does not allow it"
             if why:
                 with_keys = "".join(f", {k} = {v}" for k, v in sorted(call.context.items()))
-                besides = f", and {call.besides}" if call.besides else ""
-                yield f"The role {role.name} may not call {call.action} on {resource}{with_keys}: {why}{besides}."
+                required_by = f", and {call.required_by}" if call.required_by else ""
+                yield f"The role {role.name} may not call {call.action} on {resource}{with_keys}: {why}{required_by}."
 
     def _use(self, role: Role, statement: Statement, action: str, resource: str) -> None:
         kind, sid = self._kind(role), statement.sid or ""
@@ -101,7 +101,7 @@ class Permissions:
         self._used |= {Grant(role=kind, sid=sid, action=action, resource=r) for r in used}
 
     def _kind(self, role: Role) -> str:
-        """The CIs' roles of a service say the same and are one kind; an action's role is told by its provider."""
+        """A service's CI roles have the same documents and are one kind; an action's role is known by its provider."""
         if role.purpose == tags.CI:
             return role.purpose
         actions = (a for p in self._declared.pipelines.values() for a in p.actions() if a.role == role.arn)
@@ -109,17 +109,17 @@ class Permissions:
         return f"{role.purpose}/{role.label}{provider}"
 
     def assume(self, arn: str, principal: tuple[str, str], context: Mapping[str, str] | None = None) -> None:
-        """Judge whether a role's trust document lets this principal (kind, name) take it on."""
+        """Judge whether a role's trust document lets this principal (kind, name) assume it."""
         role = self._declared.roles[arn]
         call = Call(role=arn, action="sts:AssumeRole", context=context or {})
         for statement in parse(role.trust, principals=True).statements:
             names = statement.principals.names if statement.principals else ()
             if statement.allows and principal in names and _acts(statement, call) and _met(statement, call):
                 return
-        self.report_denied(f"The trust document of {role.name} does not let {principal[1]} take it on.")
+        self.report_denied(f"The trust document of {role.name} does not let {principal[1]} assume it.")
 
     def report_denied(self, sentence: str) -> None:
-        """Note something that is not allowed; the same sentence is noted once."""
+        """Report something that is not allowed; the same sentence is reported once."""
         if sentence not in self.problems:
             self.problems.append(sentence)
 

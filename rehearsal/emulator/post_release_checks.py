@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """Something that must be so at the end, whether it is, and what was found."""
+    """Something that must hold after a release, whether it does, and what was found."""
 
     service: str
     what: str
@@ -63,7 +63,7 @@ def flags(suspended: Mapping[str, bool]) -> str:
 
 
 def checks(stage: Stage, service: Service, before: ServiceState) -> Iterator[Check]:
-    """Everything that must be so once the release of the service is over."""
+    """Everything that must hold once the release of the service is over."""
 
     def check(what: str, ok: bool, found: str) -> Check:
         return Check(service=service.name, what=what, ok=ok, found=found)
@@ -80,7 +80,7 @@ def checks(stage: Stage, service: Service, before: ServiceState) -> Iterator[Che
     deployer = stage.deployer_of(service)
     now = deployer.live(service)
     if fails:
-        yield check("the version before is live", now == before.live, now)
+        yield check("the previous version is live", now == before.live, now)
     else:
         yield check("the new version is live, by digest", *_released(stage, execution, now))
     suspended = stage.account.suspended(service)
@@ -88,8 +88,8 @@ def checks(stage: Stage, service: Service, before: ServiceState) -> Iterator[Che
     for what, ok, found in deployer.findings(service):
         yield check(what, ok, found)
     left = list(_left(stage, service, execution, before))
-    yield check("nothing is left half done", not left, "; ".join(left) or "nothing")
-    yield check("people are told", *_told(stage, service, step, before))
+    yield check("nothing is left over", not left, "; ".join(left) or "nothing")
+    yield check("people are notified", *_notified(stage, service, step, before))
     faults = stage.lambdas.faults[before.faults :]
     yield check("no function failed by itself", not faults, "; ".join(faults) or "none did")
 
@@ -135,8 +135,8 @@ def _left(stage: Stage, service: Service, execution: Execution, before: ServiceS
             yield f"{more} revisions of a release that never got to its deployment"
 
 
-def _told(stage: Stage, service: Service, step: Step | None, before: ServiceState) -> tuple[bool, str]:
-    """Whether every declared channel got every message that this release owes, with the channel's own token."""
+def _notified(stage: Stage, service: Service, step: Step | None, before: ServiceState) -> tuple[bool, str]:
+    """Whether every declared channel got every message of this release, with the channel's own token."""
     if not stage.channels:
         return True, "the stack names no channel"
     posted = stage.network.posted[before.posted :]

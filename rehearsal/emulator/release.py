@@ -32,7 +32,7 @@ class Outcome:
     calls: list[Call]
     used: frozenset[Grant]
     granted: frozenset[Grant]
-    told: list[network.Posted]
+    messages: list[network.Posted]
     left_out: dict[str, str] = field(default_factory=dict)
     """Services that were not released, and why."""
     phases: dict[str, float] = field(default_factory=dict)
@@ -40,7 +40,7 @@ class Outcome:
 
     @property
     def ok(self) -> bool:
-        """Whether everything is as it must be."""
+        """Whether every check passed and every call is allowed."""
         return all(c.ok for c in self.checks) and not self.problems
 
 
@@ -53,7 +53,7 @@ def rehearse_release(
     first_release: bool = False,
     twice: bool = False,
     approve: Callable[[Question], bool] = lambda _question: True,
-    tell: Callable[[Entry], None] | None = None,
+    on_entry: Callable[[Entry], None] | None = None,
 ) -> Outcome:
     """Release the services of a rehearsed stack (mode `up`), each by itself.
 
@@ -65,7 +65,7 @@ def rehearse_release(
         first_release: whether nothing was ever released before; otherwise an earlier release runs.
         twice: whether every event and job reaches its function a second time.
         approve: asked at every manual approval.
-        tell: told of every entry of the time line as it happens.
+        on_entry: called with every entry of the time line as it happens.
 
     Raises:
         StepError: the step can happen to none of the services, or a service is not declared.
@@ -89,7 +89,9 @@ def rehearse_release(
     started = time.perf_counter()
     with (
         emulator(declared.region),
-        Stage(declared, step=failing, first_release=first_release, twice=twice, approve=approve, tell=tell) as stage,
+        Stage(
+            declared, step=failing, first_release=first_release, twice=twice, approve=approve, on_entry=on_entry
+        ) as stage,
     ):
         stage.deployers = {name: own.set_up(stage) for name, own in strategy.found().items()}
         phases = {"account": time.perf_counter() - started}
@@ -107,7 +109,7 @@ def rehearse_release(
         calls=stage.permissions.calls,
         used=stage.permissions.used,
         granted=stage.permissions.granted(),
-        told=stage.network.posted,
+        messages=stage.network.posted,
         left_out=left_out,
         phases=phases,
     )

@@ -82,7 +82,7 @@ def _plain(outcome: Outcome) -> dict[str, Any]:
         "timeline": [asdict(entry) for entry in outcome.entries],
         "checks": [asdict(check) for check in outcome.checks],
         "notAllowed": outcome.problems,
-        "messages": [{"kind": p.kind, "room": p.room, "text": p.text} for p in outcome.told],
+        "messages": [{"kind": p.kind, "room": p.room, "text": p.text} for p in outcome.messages],
         "leftOut": outcome.left_out,
         "calls": sorted({f"{c.role.rpartition('/')[2]} {c.action}" for c in outcome.calls}),
         "seconds": outcome.phases,

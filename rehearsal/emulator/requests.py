@@ -1,7 +1,7 @@
-"""What IAM is asked when an API is called: actions, ARNs and condition keys of a request.
+"""The IAM actions that an API call requires, with the ARNs and condition keys of the request.
 
-Sources: Service Authorization Reference, the pages of the services below; for what is asked of the caller on other
-services `authorization.callers`, where each row has its own.
+Sources: Service Authorization Reference, the pages of the services below; for what a call requires on
+other services `authorization.callers`, where each row has its own.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 from authorization import callers
 from authorization.callers import Need, On, Row
 
-Asked = tuple[str, tuple[str, ...], dict[str, str]]
+Requirement = tuple[str, tuple[str, ...], dict[str, str]]
 """Action, ARNs, condition keys in lower case."""
 
 EVERYTHING: Final = ("*",)
@@ -40,7 +40,7 @@ class Lookup(Protocol):
         """The key of one's own that a bucket, topic or the like of this request is encrypted with, if it has one."""
 
 
-def asked(service: str, operation: str, params: Mapping[str, Any], look: Lookup) -> Iterator[Asked]:
+def required(service: str, operation: str, params: Mapping[str, Any], look: Lookup) -> Iterator[Requirement]:
     """Everything that IAM must allow for this call of an API.
 
     Raises:
@@ -54,11 +54,13 @@ def asked(service: str, operation: str, params: Mapping[str, Any], look: Lookup)
     if name in _SPECIAL:
         yield from _SPECIAL[name](params, look)
         return
-    raise NotImplementedError(f"the rehearsal does not know yet what IAM is asked for {name}")
+    raise NotImplementedError(
+        f"the rehearsal does not know which IAM actions {name} requires; add it to rehearsal/emulator/requests.py"
+    )
 
 
-def besides(call: str, params: Mapping[str, Any], look: Lookup) -> Iterator[tuple[Row, Asked]]:
-    """What is asked of the caller besides, row by row.
+def also_required(call: str, params: Mapping[str, Any], look: Lookup) -> Iterator[tuple[Row, Requirement]]:
+    """What the caller needs on other services as well, row by row.
 
     Args:
         call: `service:Operation`, or an action of a pipeline, as the rows name it.
@@ -130,7 +132,7 @@ _ON: Final[dict[On, Callable[[str, Mapping[str, Any], Lookup], tuple[str, ...]]]
     "source object": _named("source object"),
     "artifact": _named("artifact"),
 }
-"""How what a row asks on is found in a request."""
+"""How the resources of a row are found in a request."""
 
 
 def _repository(params: Mapping[str, Any], look: Lookup) -> tuple[str, ...]:
@@ -221,26 +223,26 @@ _PLAIN: Final[dict[str, tuple[str, Callable[[Mapping[str, Any], Lookup], tuple[s
 }
 
 
-def _get_object(params: Mapping[str, Any], look: Lookup) -> Iterator[Asked]:
+def _get_object(params: Mapping[str, Any], look: Lookup) -> Iterator[Requirement]:
     action = "s3:GetObjectVersion" if params.get("VersionId") else "s3:GetObject"
     yield action, _object(params, look), {}
 
 
-def _put_object(params: Mapping[str, Any], look: Lookup) -> Iterator[Asked]:
+def _put_object(params: Mapping[str, Any], look: Lookup) -> Iterator[Requirement]:
     """Putting an object with tags asks for both (Amazon S3 API reference, "PutObject", Permissions)."""
     yield "s3:PutObject", _object(params, look), {}
     if params.get("Tagging"):
         yield "s3:PutObjectTagging", _object(params, look), {}
 
 
-def _register(params: Mapping[str, Any], look: Lookup) -> Iterator[Asked]:
+def _register(params: Mapping[str, Any], look: Lookup) -> Iterator[Requirement]:
     revision = (look.arn("ecs", f"task-definition/{params['family']}:1"),)
     yield "ecs:RegisterTaskDefinition", revision, {}
     if params.get("tags"):
         yield "ecs:TagResource", revision, {"ecs:createaction": "RegisterTaskDefinition"}
 
 
-def _register_target(params: Mapping[str, Any], look: Lookup) -> Iterator[Asked]:
+def _register_target(params: Mapping[str, Any], look: Lookup) -> Iterator[Requirement]:
     keys = {
         "application-autoscaling:service-namespace": params["ServiceNamespace"],
         "application-autoscaling:scalable-dimension": params["ScalableDimension"],
@@ -249,7 +251,7 @@ def _register_target(params: Mapping[str, Any], look: Lookup) -> Iterator[Asked]
     yield "application-autoscaling:RegisterScalableTarget", (target,), keys
 
 
-_SPECIAL: Final[dict[str, Callable[[Mapping[str, Any], Lookup], Iterator[Asked]]]] = {
+_SPECIAL: Final[dict[str, Callable[[Mapping[str, Any], Lookup], Iterator[Requirement]]]] = {
     "s3:GetObject": _get_object,
     "s3:PutObject": _put_object,
     "ecs:RegisterTaskDefinition": _register,

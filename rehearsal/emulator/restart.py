@@ -22,7 +22,7 @@ from .permissions import Call, Permissions
 if TYPE_CHECKING:
     from pulumi_rehearsal import Rehearsal
 
-_FROM_NOW_ON = "is not there any more"
+_GONE = "no longer exists"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,11 +76,11 @@ def cannot_start(revision: Revision, declared: Declared) -> list[str]:
     """Sentences about what keeps the revision from being started, reached or brought back; none where nothing does."""
     service = declared.services.get(revision.service)
     if service is None:
-        return [f"The service {revision.service} {_FROM_NOW_ON}."]
+        return [f"The service {revision.service} {_GONE}."]
     permissions, definition = Permissions(declared), revision.definition
     for role in (definition["executionRoleArn"], definition["taskRoleArn"]):
         if role not in declared.roles:
-            return [f"The role {role} {_FROM_NOW_ON}."]
+            return [f"The role {role} {_GONE}."]
         task = declared.arn("ecs", f"task/{service.cluster}/0123456789abcdef")
         keys = {"aws:sourcearn": task, "aws:sourceaccount": declared.account}
         permissions.assume(role, ("Service", "ecs-tasks.amazonaws.com"), keys)
@@ -100,9 +100,9 @@ def _gone(revision: Revision, declared: Declared) -> Iterator[str]:
     for container in revision.definition["containerDefinitions"]:
         repository = container["image"].partition("/")[2].partition("@")[0]
         if repository not in stand:
-            yield f"The repository {repository} {_FROM_NOW_ON}."
+            yield f"The repository {repository} {_GONE}."
         if (group := container["logConfiguration"]["options"]["awslogs-group"]) not in groups:
-            yield f"The log group {group} {_FROM_NOW_ON}."
+            yield f"The log group {group} {_GONE}."
 
 
 def _unreachable(revision: Revision, service: Service, declared: Declared) -> Iterator[str]:
@@ -110,7 +110,7 @@ def _unreachable(revision: Revision, service: Service, declared: Declared) -> It
         return
     balancers = [b for b in declared.inputs("aws:lb/loadBalancer:LoadBalancer") if b["name"] == service.base]
     if not balancers:
-        yield f"The load balancer {service.base} {_FROM_NOW_ON}."
+        yield f"The load balancer {service.base} {_GONE}."
         return
     tasks, balancer = service.ecs["networkConfiguration"]["securityGroups"], balancers[0]["securityGroups"]
     for kind, held, other in (("Ingress", tasks, balancer), ("Egress", balancer, tasks)):

@@ -41,10 +41,10 @@ class Stage:
         first_release: bool,
         twice: bool,
         approve: Callable[[Question], bool],
-        tell: Callable[[Entry], None] | None,
+        on_entry: Callable[[Entry], None] | None,
     ) -> None:
         self.declared, self.step, self._first_release, self._twice = declared, step, first_release, twice
-        self.timeline = Timeline(tell)
+        self.timeline = Timeline(on_entry)
         self.permissions = Permissions(declared)
         self.account = Account(declared, self.permissions)
         self.network = Network()

@@ -23,13 +23,13 @@ class Entry:
 
 
 class Timeline:
-    """The entries so far; `tell` is called with each as it happens."""
+    """The entries so far; `on_entry` is called with each as it happens."""
 
-    def __init__(self, tell: Callable[[Entry], None] | None = None) -> None:
+    def __init__(self, on_entry: Callable[[Entry], None] | None = None) -> None:
         self.entries: list[Entry] = []
         self.seconds = 0.0
         self.service = ""
-        self._tell = tell
+        self._on_entry = on_entry
 
     def begin(self, service: str) -> None:
         """Start the clock of one service's release."""
@@ -46,8 +46,8 @@ class Timeline:
             trouble=trouble,
         )
         self.entries.append(entry)
-        if self._tell is not None:
-            self._tell(entry)
+        if self._on_entry is not None:
+            self._on_entry(entry)
 
     def wait(self, seconds: float) -> None:
         """Let time pass on the release's clock."""

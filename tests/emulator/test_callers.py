@@ -83,17 +83,17 @@ REQUESTS = {
 def test_what_a_row_asks_on_is_found_in_the_request(row):
     params, expected = REQUESTS.get(row.call, ({}, {KEY}))
 
-    found = list(requests.besides(row.call, params, Look()))
+    found = list(requests.also_required(row.call, params, Look()))
 
     assert {action for _, (action, _, _) in found} == {need.action for need in row.needs}
     assert {resource for _, (_, resources, _) in found for resource in resources} == expected
 
 
 def test_nothing_is_asked_where_a_request_names_nothing_to_ask_on():
-    assert list(requests.besides("ecs:UpdateService", {"desiredCount": 1}, Look())) == []
-    assert list(requests.besides("events:PutTargets", {"Targets": [{"Arn": "a"}]}, Look())) == []
+    assert list(requests.also_required("ecs:UpdateService", {"desiredCount": 1}, Look())) == []
+    assert list(requests.also_required("events:PutTargets", {"Targets": [{"Arn": "a"}]}, Look())) == []
     of_a_table = {"ServiceNamespace": "dynamodb", "ResourceId": "table/t"}
-    assert list(requests.besides("application-autoscaling:RegisterScalableTarget", of_a_table, Look())) == []
+    assert list(requests.also_required("application-autoscaling:RegisterScalableTarget", of_a_table, Look())) == []
 
 
 @pytest.mark.parametrize("action", ["ecs:DescribeServices", "ecs:UpdateService"])

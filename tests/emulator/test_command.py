@@ -71,7 +71,7 @@ def test_a_roll_back_that_was_asked_for_and_ended_right_is_no_failure(capsys, ha
 
     assert code == PASSED
     assert "circuit breaker: rolls back to dev-worker:1" in out
-    assert "ok     the version before is live" in out
+    assert "ok     the previous version is live" in out
 
 
 def test_a_call_that_is_not_allowed_is_a_failure(capsys, handoff, monkeypatch):

@@ -167,7 +167,7 @@ def test_an_accepted_grant_is_about_its_own_grants_only():
 
 def test_a_call_that_the_rehearsal_has_not_met_is_named():
     with pytest.raises(NotImplementedError, match="ecs:StopTask"):
-        list(requests.asked("ecs", "StopTask", {}, SimpleNamespace()))
+        list(requests.required("ecs", "StopTask", {}, SimpleNamespace()))
 
 
 @pytest.mark.parametrize(

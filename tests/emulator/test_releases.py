@@ -89,14 +89,14 @@ def test_the_time_line_of_a_blue_green_release_is_in_the_order_of_the_flow():
     assert all(e.role for e in outcome.entries if e.stage in {"CI", "CodeDeploy", "Hook", "Scaling guard"})
 
 
-def test_each_channel_is_told_with_its_own_token():
+def test_each_channel_is_notified_with_its_own_token():
     outcome = released("prod", services=["worker"], handoff=of_worker("prod", "222222222222"))
 
-    assert {(p.kind, p.room, p.token) for p in outcome.told} == {
+    assert {(p.kind, p.room, p.token) for p in outcome.messages} == {
         ("slack", "C0123456789", "stand-in-0"),
         ("chatwork", "123456789", "stand-in-1"),
     }
-    waiting = [p.text for p in outcome.told if "waiting for approval" in p.text]
+    waiting = [p.text for p in outcome.messages if "waiting for approval" in p.text]
     assert len(waiting) == 2
     assert all("worker prod-" in text for text in waiting)
 
@@ -119,7 +119,7 @@ def test_events_and_jobs_that_come_twice_change_nothing_but_the_number_of_messag
     )
 
     assert twice.ok, wrong(twice)
-    assert len(twice.told) == 2 * len(once.told)
+    assert len(twice.messages) == 2 * len(once.messages)
     assert texts(twice, "ECS") == texts(once, "ECS")
 
 
@@ -153,7 +153,7 @@ def test_a_person_may_say_no():
 
     assert outcome.ok, wrong(outcome)
     assert "rejects the release" in texts(outcome, "a person")
-    assert ("the version before is live", "prod-worker:1") in [(c.what, c.found) for c in outcome.checks]
+    assert ("the previous version is live", "prod-worker:1") in [(c.what, c.found) for c in outcome.checks]
 
 
 def test_a_person_is_asked_with_what_the_gate_saw():
@@ -328,7 +328,7 @@ def test_a_role_that_trusts_somebody_else_is_found():
 
     outcome = rehearse_release(changed(run, role, ec2), services=["worker"], handoff=of_worker())
 
-    expected = "The trust document of dev-worker-gate does not let lambda.amazonaws.com take it on."
+    expected = "The trust document of dev-worker-gate does not let lambda.amazonaws.com assume it."
     assert outcome.problems == [expected]
 
 
@@ -394,8 +394,8 @@ def test_a_deployment_group_without_a_way_back_leaves_the_new_version_live():
     )
 
     found = wrong(outcome)
-    assert any("the version before is live" in line for line in found)
-    assert any("nothing is left half done: task sets of" in line for line in found)
+    assert any("the previous version is live" in line for line in found)
+    assert any("nothing is left over: task sets of" in line for line in found)
 
 
 def test_a_rolling_service_without_a_circuit_breaker_never_ends_well():
@@ -409,7 +409,7 @@ def test_a_rolling_service_without_a_circuit_breaker_never_ends_well():
         step="failed-smoke-test",
     )
 
-    assert any("the version before is live" in line for line in wrong(outcome))
+    assert any("the previous version is live" in line for line in wrong(outcome))
 
 
 def test_scaling_that_nobody_guards_is_found():

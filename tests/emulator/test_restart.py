@@ -187,4 +187,4 @@ def test_what_an_earlier_revision_cannot_do_any_more_is_named(change, sentence):
 def test_a_service_that_left_can_start_nothing():
     old, new = rehearsed("dev", "up"), rehearsed("dev", "up", services=stack_settings("dev")["services"][:1])
 
-    assert cannot_start(released(old, "worker"), Declared(new)) == ["The service worker is not there any more."]
+    assert cannot_start(released(old, "worker"), Declared(new)) == ["The service worker no longer exists."]

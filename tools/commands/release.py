@@ -105,7 +105,7 @@ def _release(options: argparse.Namespace, made: Rehearsal, handoff: bytes | None
 
     paint = Paint.for_stdout(options.color)
     try:
-        outcomes = _outcomes(options, made, handoff, _teller(options, paint))
+        outcomes = _outcomes(options, made, handoff, _printer(options, paint))
     except HandoffFailedError as error:
         sys.stderr.write(f"{error}\n")
         return FAILED
@@ -129,7 +129,7 @@ def _release(options: argparse.Namespace, made: Rehearsal, handoff: bytes | None
 
 
 def _outcomes(
-    options: argparse.Namespace, made: Rehearsal, handoff: bytes | None, tell: Callable[[Entry], None] | None
+    options: argparse.Namespace, made: Rehearsal, handoff: bytes | None, on_entry: Callable[[Entry], None] | None
 ) -> list[Outcome]:
     from rehearsal.emulator.release import rehearse_release  # noqa: PLC0415
 
@@ -143,7 +143,7 @@ def _outcomes(
             first_release=options.first_release,
             twice=options.twice,
             approve=approve,
-            tell=tell,
+            on_entry=on_entry,
         )
         return [outcome]
     out = []
@@ -155,7 +155,7 @@ def _outcomes(
     return out
 
 
-def _teller(options: argparse.Namespace, paint: Paint) -> Callable[[Entry], None] | None:
+def _printer(options: argparse.Namespace, paint: Paint) -> Callable[[Entry], None] | None:
     """Prints each entry as it happens, a heading before each service's first."""
     from rehearsal.emulator import report  # noqa: PLC0415
 
@@ -163,7 +163,7 @@ def _teller(options: argparse.Namespace, paint: Paint) -> Callable[[Entry], None
         return None
     last, out = "", sys.stdout
 
-    def tell(entry: Entry) -> None:
+    def print_entry(entry: Entry) -> None:
         nonlocal last
         if entry.service != last:
             last = entry.service
@@ -171,7 +171,7 @@ def _teller(options: argparse.Namespace, paint: Paint) -> Callable[[Entry], None
         out.write(report.line(entry, paint) + "\n")
         out.flush()
 
-    return tell
+    return print_entry
 
 
 def _yes(_question: Question) -> bool:

@@ -159,7 +159,7 @@ class BlueGreenDeployer:
         alarms = self._stage.declared.inputs("aws:cloudwatch/metricAlarm:MetricAlarm")
         topics = [topic for a in alarms if a["name"] == alarm for topic in a.get("alarmActions", [])]
         readers = [reader for topic in topics for reader in self._account.subscribers(topic)]
-        return f" and told to {', '.join(readers)}" if readers else ""
+        return f" and notifies {', '.join(readers)}" if readers else ""
 
     def _drops(self, rule: Rule, event: Event) -> bool:
         declared = self._stage.declared.functions
@@ -203,14 +203,14 @@ class BlueGreenDeployer:
         yield from (f"deployment {d.id}" for d in self._codedeploy.deployments.values() if d.status not in _ENDED)
 
     def notices(self, service: Service) -> list[str]:
-        """CodeDeploy's own events are told, and the pipeline's."""
+        """People hear of CodeDeploy's own events, and of the pipeline's."""
         if self._stage.step in {None, LOST_EVENT}:
             return ["deployed"]
         ended = "deployment failed" if self._stage.step == FAILED_SMOKE_TEST else "deployment stopped"
         return [ended, "rolling back", "rolled back", "release failed at Deploy/Deploy"]
 
     def findings(self, service: Service) -> Iterator[Finding]:
-        """Auto scaling has to stand still while traffic shifts, and to be restored where the guard missed the end."""
+        """Auto scaling has to be suspended while traffic shifts, and restored where the guard missed the end."""
         if service.name in self._suspended:
             held = self._suspended[service.name]
             yield "auto scaling was suspended while traffic shifted", held, "suspended" if held else "it was not"

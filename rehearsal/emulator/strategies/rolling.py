@@ -154,7 +154,7 @@ class RollingDeployer:
             yield f"a rollout that is {state}"
 
     def notices(self, service: Service) -> list[str]:
-        """Only the pipeline tells of a rolling deployment."""
+        """Only the pipeline notifies people of a rolling deployment."""
         return ["release failed at Deploy/Deploy" if self._stage.step == FAILED_SMOKE_TEST else "deployed"]
 
     def findings(self, service: Service) -> Iterator[Finding]:
