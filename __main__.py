@@ -148,9 +148,11 @@ if guarded:
     guard = ScalingGuardArgs(names=names, services=guarded, log_retention_days=days, on_failure=on_failure)
     ScalingGuard("scaling-guard", guard, here)
 if told.slack or told.chatwork:
-    notifier = NotifierArgs(names=names, notifications=told, log_retention_days=days, on_failure=on_failure)
+    notifier = NotifierArgs.of(names, told, log_retention_days=days, on_failure=on_failure)
     Notifier("notify", notifier, here)
 if told.chatbot is not None:
-    Chatbot("chatbot", ChatbotArgs(names=names, chatbot=told.chatbot, pipelines=pipelines, alarms=topics.alarms), here)
+    arns = {service: pipeline.pipeline.arn for service, pipeline in pipelines.items()}
+    chatbot = ChatbotArgs(names=names, chatbot=told.chatbot, pipelines=arns, topic_arn=topics.alarms.arn)
+    Chatbot("chatbot", chatbot, here)
 
 pulumi.run(outputs.settled)

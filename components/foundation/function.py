@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from os.path import relpath
 from pathlib import Path
 
 import pulumi
@@ -27,8 +26,13 @@ def _members() -> tuple[str, ...]:
 
 
 def code() -> pulumi.AssetArchive:
-    """The package of every function; the same files give the same hash, and on every machine the same paths."""
-    return pulumi.AssetArchive({m: pulumi.FileAsset(relpath(_ROOT / m)) for m in _members()})
+    """The package of every function; the same files give the same hash.
+
+    A program outside this repository names them by absolute paths: the engine, which may be in another folder than the
+    component's plugin, reads them.
+    """
+    inside = Path.cwd() == _ROOT
+    return pulumi.AssetArchive({m: pulumi.FileAsset(m if inside else str(_ROOT / m)) for m in _members()})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,14 +1,42 @@
-"""Secrets by their names: how a task is told of one, and what may read it."""
-
-from __future__ import annotations
+"""Secrets by name: the ARN that a task definition takes, and the statements that read them."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
 
-from components import iam, settings
+from components import iam
 from components.naming import Names
 
 
-def value_from(names: Names, secret: settings.Secret) -> str:
+class Secret(Protocol):
+    """What names a secret: `SecretName`, or the settings of one."""
+
+    @property
+    def ssm(self) -> str | None:
+        """Name of an SSM parameter."""
+
+    @property
+    def secrets_manager(self) -> str | None:
+        """Name of a Secrets Manager secret."""
+
+    @property
+    def json_key(self) -> str | None:
+        """Key in the secret's JSON."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecretName:
+    """A secret by its name, in one of the two stores."""
+
+    ssm: str | None = None
+    """Name of an SSM SecureString parameter."""
+    secrets_manager: str | None = None
+    """Name of a Secrets Manager secret."""
+    json_key: str | None = None
+    """Key in the secret's JSON value; Secrets Manager only."""
+
+
+def value_from(names: Names, secret: Secret) -> str:
     """ARN of a secret by its name, as a container definition's `valueFrom` takes it.
 
     A Secrets Manager ARN ends in six random characters; ECS and Secrets Manager accept it without them
@@ -21,7 +49,7 @@ def value_from(names: Names, secret: settings.Secret) -> str:
 
 
 def read_statements(
-    names: Names, secrets: Iterable[settings.Secret], *, parameter_action: str, sid: str = "ReadIts{}"
+    names: Names, secrets: Iterable[Secret], *, parameter_action: str, sid: str = "ReadIts{}"
 ) -> tuple[iam.Statement, ...]:
     """Permission to read exactly these.
 

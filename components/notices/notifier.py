@@ -1,24 +1,45 @@
-"""People are told of every release: a function of ours for Slack and Chatwork, or AWS Chatbot without code."""
-
-from __future__ import annotations
+"""Notifications of releases: by a Lambda function in Slack and Chatwork, or by AWS Chatbot without code."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import pulumi
 import pulumi_aws as aws
 
-from components import iam, settings
+from components import arguments, iam, settings
 from components.foundation import secrets
 from components.foundation.dead_letters import OnFailure
 from components.foundation.event_source import invoke_on_event
 from components.foundation.function import Function, FunctionArgs
+from components.foundation.secrets import Secret, SecretName
 from components.naming import Names
-from components.release.pipeline import Pipeline
 from contract import partition, variables
 
 _TIMEOUT_SECONDS = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlackChannel:
+    """A Slack channel, posted to with a bot token or an incoming webhook."""
+
+    channel: str | None = None
+    """Channel id, together with a token."""
+    token: SecretName | None = None
+    """Bot token with the scope chat:write."""
+    webhook: SecretName | None = None
+    """Full URL of the webhook, instead of channel and token."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChatworkRoom:
+    """A Chatwork room, posted to with an API token."""
+
+    room: str
+    """Room number."""
+    token: SecretName
+    """API token."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,16 +47,34 @@ class NotifierArgs:
     """`Notifier`'s arguments."""
 
     names: Names
-    notifications: settings.Notifications
+    """The environment, whose pipelines and deployments begin with its name."""
+    slack: Sequence[SlackChannel] | None = None
+    """Slack channels."""
+    chatwork: Sequence[ChatworkRoom] | None = None
+    """Chatwork rooms."""
     log_retention_days: int
+    """Days that its logs are kept."""
     on_failure: OnFailure
+    """Queue and topic of its failures; its rules are ENV-pipelines-notify and ENV-deployments-notify."""
+
+    @classmethod
+    def of(
+        cls, names: Names, notifications: settings.Notifications, *, log_retention_days: int, on_failure: OnFailure
+    ) -> Self:
+        """From the stack's settings, which call channels and rooms the same."""
+        given = {"names": names, "log_retention_days": log_retention_days, "on_failure": on_failure}
+        return arguments.read(cls, given | notifications.model_dump(include={"slack", "chatwork"}))
 
 
 class Notifier(pulumi.ComponentResource):
-    """Told by EventBridge of pipelines and deployments; no release ever waits for it or fails by it."""
+    """Posts the beginning, approval and end of releases; no release ever waits for it or fails by it."""
+
+    function_arn: pulumi.Output[str]
+    """The function that posts."""
 
     def __init__(self, name: str, args: NotifierArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("ecs-release:index:Notifier", name, None, opts)
+        args = arguments.read(NotifierArgs, args)
         child, names = pulumi.ResourceOptions(parent=self), args.names
         self.function = Function(
             name,
@@ -44,8 +83,8 @@ class Notifier(pulumi.ComponentResource):
                 function=names.notifier,
                 handler="functions.notices.notify.handler",
                 description=f"Tells people of releases in {names.environment}",
-                statements=notifier_statements(names, args.notifications),
-                environment={variables.NOTIFY_CHANNELS: json.dumps(channels(args.notifications))},
+                statements=notifier_statements(args),
+                environment={variables.NOTIFY_CHANNELS: json.dumps(channels(args))},
                 timeout_seconds=_TIMEOUT_SECONDS,
                 log_retention_days=args.log_retention_days,
                 on_failure=args.on_failure,
@@ -83,35 +122,37 @@ class Notifier(pulumi.ComponentResource):
             },
             opts=child,
         )
-        self.register_outputs({"functionArn": self.function.arn})
+        self.function_arn = self.function.arn
+        self.register_outputs({"functionArn": self.function_arn})
 
 
-def channels(notifications: settings.Notifications) -> list[dict[str, str]]:
+def channels(args: NotifierArgs) -> list[dict[str, str]]:
     """The function's `NOTIFY_CHANNELS`: where to, and the name of each token."""
     out = []
-    for slack in notifications.slack:
+    for slack in args.slack or ():
         if slack.webhook is not None:
             out.append({"kind": "slack-webhook", "secret": _reference(slack.webhook)})
         elif slack.token is not None and slack.channel is not None:
             out.append({"kind": "slack", "channel": slack.channel, "secret": _reference(slack.token)})
-    out += [{"kind": "chatwork", "room": c.room, "secret": _reference(c.token)} for c in notifications.chatwork]
+    out += [{"kind": "chatwork", "room": c.room, "secret": _reference(c.token)} for c in args.chatwork or ()]
     return out
 
 
-def _reference(secret: settings.Secret) -> str:
+def _reference(secret: Secret) -> str:
     if secret.ssm is not None:
         return f"ssm:{secret.ssm}"
     return f"secretsmanager:{secret.secrets_manager}" + (f"#{secret.json_key}" if secret.json_key else "")
 
 
-def _tokens(notifications: settings.Notifications) -> Iterator[settings.Secret]:
-    for slack in notifications.slack:
+def _tokens(args: NotifierArgs) -> Iterator[Secret]:
+    for slack in args.slack or ():
         yield from (s for s in (slack.webhook, slack.token) if s is not None)
-    yield from (c.token for c in notifications.chatwork)
+    yield from (c.token for c in args.chatwork or ())
 
 
-def notifier_statements(names: Names, notifications: settings.Notifications) -> tuple[iam.Statement, ...]:
+def notifier_statements(args: NotifierArgs) -> tuple[iam.Statement, ...]:
     """Reading its tokens, what the gate said of a release, and why a deployment ended."""
+    names = args.names
     of_environment = f"{names.environment}-*"
     return (
         iam.Statement(
@@ -124,18 +165,18 @@ def notifier_statements(names: Names, notifications: settings.Notifications) -> 
             actions=("codedeploy:GetDeployment",),
             resources=(names.arn("codedeploy", f"deploymentgroup:{of_environment}/{of_environment}"),),
         ),
-        *secrets.read_statements(names, _tokens(notifications), parameter_action="ssm:GetParameter"),
+        *secrets.read_statements(names, _tokens(args), parameter_action="ssm:GetParameter"),
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChatbotArgs:
-    """`Chatbot`'s arguments: the channel, and what speaks in it: pipelines by service name, the topic of the alarms."""
+    """`Chatbot`'s arguments: a channel, and what posts in it: pipelines (service to ARN) and the alarms' topic."""
 
     names: Names
     chatbot: settings.Chatbot
-    pipelines: dict[str, Pipeline]
-    alarms: aws.sns.Topic
+    pipelines: Mapping[str, pulumi.Input[str]]
+    topic_arn: pulumi.Input[str]
 
 
 class Chatbot(pulumi.ComponentResource):
@@ -177,15 +218,15 @@ class Chatbot(pulumi.ComponentResource):
             iam_role_arn=role.arn,
             slack_team_id=args.chatbot.workspace_id,
             slack_channel_id=args.chatbot.channel_id,
-            sns_topic_arns=[topic.arn, args.alarms.arn],
+            sns_topic_arns=[topic.arn, args.topic_arn],
             guardrail_policy_arns=[partition.arn("iam", "", "aws", "policy/AWSDenyAll")],
             opts=child,
         )
-        for service, pipeline in args.pipelines.items():
+        for service, pipeline_arn in args.pipelines.items():
             aws.codestarnotifications.NotificationRule(
                 f"{name}-{service}",
                 name=f"{names.service(service).base}-releases",
-                resource=pipeline.pipeline.arn,
+                resource=pipeline_arn,
                 detail_type="FULL",
                 event_type_ids=[
                     f"codepipeline-pipeline-pipeline-execution-{state}"

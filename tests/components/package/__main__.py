@@ -8,16 +8,21 @@ from pulumi.runtime import rpc
 
 from components import package
 from components.foundation.bucket import PrivateBucket, PrivateBucketArgs
+from components.foundation.dead_letters import DeadLetters, DeadLettersArgs, OnFailure
 from components.foundation.network import Network, NetworkArgs, VpcByIds
+from components.foundation.secrets import SecretName
 from components.handoff.bucket import Handoff, HandoffArgs
 from components.handoff.ci_identity import CiIdentity, CiIdentityArgs, CircleCiProject, GitHubRepository, ReleaseFrom
 from components.handoff.registry import Registry, RegistryArgs
 from components.naming import Names, ServiceNames
+from components.notices.notifier import ChatworkRoom, Notifier, NotifierArgs, SlackChannel
 from components.workload.load_balancer import HealthCheck, LoadBalancer, LoadBalancerArgs, TestListener
 
 OUTPUT, SIGNATURE = "d0e6a833031e9bbcd3f4e8bde6ca49a4", "4dabf18193072939515e22adb298388d"
 VPC, PRIVATE, PUBLIC = "vpc-0a1b2c3d", ["subnet-0a", "subnet-0b"], ["subnet-0c", "subnet-0d"]
 CERTIFICATE = "arn:aws:acm:eu-west-1:111111111111:certificate/11111111-2222-3333-4444-555555555555"
+QUEUE, TOPIC = "arn:aws:sqs:eu-west-1:111111111111:shop-dead-letters", "arn:aws:sns:eu-west-1:111111111111:shop-alarms"
+RULES = ["shop-pipelines-notify", "shop-deployments-notify"]
 CIRCLECI = {"organization": "11111111-2222-3333-4444-555555555555", "project": "66666666-7777-8888-9999-000000000000"}
 READS = {
     "Sid": "ReadByTheOtherAccount",
@@ -87,6 +92,22 @@ def from_python(opts):
         ),
         opts,
     )
+    DeadLetters(
+        "dead-letters",
+        DeadLettersArgs(names=names, rules=RULES, topic_arn=pulumi.Output.from_input(TOPIC)),
+        opts,
+    )
+    Notifier(
+        "notifier",
+        NotifierArgs(
+            names=names,
+            slack=[SlackChannel(channel="C0123456789", token=SecretName(secrets_manager="shop/slack", json_key="bot"))],
+            chatwork=[ChatworkRoom(room="123", token=SecretName(ssm="/shop/chatwork"))],
+            log_retention_days=30,
+            on_failure=OnFailure(queue_arn=pulumi.Output.from_input(QUEUE), topic_arn=pulumi.Output.from_input(TOPIC)),
+        ),
+        opts,
+    )
 
 
 def from_the_host(opts):
@@ -133,6 +154,14 @@ def from_the_host(opts):
         },
         ("Handoff", "handoff"): {"names": names, "eventBridge": True},
         ("Registry", "api"): {"names": api, "containers": containers},
+        ("DeadLetters", "dead-letters"): {"names": names, "rules": RULES, "topicArn": later(TOPIC)},
+        ("Notifier", "notifier"): {
+            "names": names,
+            "slack": [{"channel": "C0123456789", "token": {"secretsManager": "shop/slack", "jsonKey": "bot"}}],
+            "chatwork": [{"room": "123", "token": {"ssm": "/shop/chatwork"}}],
+            "logRetentionDays": 30,
+            "onFailure": {"queueArn": later(QUEUE), "topicArn": later(TOPIC)},
+        },
         ("CiIdentity", "api"): {
             "names": api,
             "containers": containers,
