@@ -117,9 +117,9 @@ def replace(file: Path, old: str, new: str):
 
 
 def preview(project: Path, stack: str) -> subprocess.CompletedProcess[str]:
-    """`python -m pulumi_rehearsal preview`, as a person types it."""
+    """`python -m tools preview`, as a person types it."""
     return subprocess.run(
-        [sys.executable, "-m", "pulumi_rehearsal", "preview", "--stack", stack, "--project", project],
+        [sys.executable, "-m", "tools", "preview", "--stack", stack, "--project", project],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pulumi_rehearsal.errors import UsageError
 
-from tools.commands import Command, bench, changes, docs, engine, explain, preview, release, up
+from tools.commands import Command, bench, changes, docs, engine, explain, preview, regions, release, up
 
 COMMANDS: dict[str, Command] = {
     "preview": preview,
@@ -21,6 +21,7 @@ COMMANDS: dict[str, Command] = {
     "explain": explain,
     "docs": docs,
     "changes": changes,
+    "regions": regions,
     "bench": bench,
     "engine": engine,
 }

@@ -1,4 +1,4 @@
-"""Write components/settings/regions.py anew from botocore's partitions.json: `python -m tools.regions`."""
+"""components/settings/regions.py, made from botocore's partitions.json (`python -m tools regions`)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import botocore  # type: ignore[import-untyped]
 
 FILE = Path(__file__).parents[1] / "components" / "settings" / "regions.py"
-_HEAD = '''"""Regions of the AWS partition aws, from botocore's partitions.json, by `python -m tools.regions`."""
+_HEAD = '''"""Regions of the AWS partition aws, from botocore's partitions.json, by `python -m tools regions`."""
 
 from __future__ import annotations
 
@@ -26,12 +26,8 @@ def of_botocore() -> list[str]:
     return sorted(region for region in aws["regions"] if re.match(aws["regionRegex"], region))
 
 
-def main() -> None:
+def write() -> None:
     """Write the file anew."""
     listed = "".join(f'    "{region}",\n' for region in of_botocore())
     text = f'{_HEAD}AS_OF: Final = "{datetime.now(UTC).date()}"\nREGIONS: Final = (\n{listed})\n'
     FILE.write_text(text, encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()

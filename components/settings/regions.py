@@ -1,4 +1,4 @@
-"""Regions of the AWS partition aws, from botocore's partitions.json, by `python -m tools.regions`."""
+"""Regions of the AWS partition aws, from botocore's partitions.json, by `python -m tools regions`."""
 
 from __future__ import annotations
 

@@ -302,7 +302,7 @@ def test_settings_never_change_once_loaded():
 
 def test_the_regions_are_those_that_botocore_knows():
     assert list(regions.REGIONS) == of_botocore(), (
-        "stale: python -m tools.regions writes components/settings/regions.py anew"
+        "stale: python -m tools regions writes components/settings/regions.py anew"
     )
 
 
