@@ -10,9 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from pulumi_rehearsal import Rehearsal
-from pulumi_rehearsal.analyzer import EngineServer, ProcessAnalyzer
 from pulumi_rehearsal.model import Options
-from pulumi_rehearsal.packs import InProcessAnalyzer, RunSettings, configuration, load_folder
+from pulumi_rehearsal.packs import (
+    EngineServer,
+    InProcessAnalyzer,
+    ProcessAnalyzer,
+    RunSettings,
+    configuration,
+    load_folder,
+)
 from pulumi_rehearsal.registration import Registration
 from pulumi_rehearsal.wire import wire_from_plain
 

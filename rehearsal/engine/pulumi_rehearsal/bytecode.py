@@ -22,7 +22,7 @@ from importlib.util import cache_from_source
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .source import is_programs
+from .loading import is_programs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

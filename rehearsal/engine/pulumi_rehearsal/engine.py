@@ -12,19 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import changes, outputs, refresh, tuning, wire
-from .analyzer import EngineServer, ProcessAnalyzer
 from .config import load_project, load_stack, read_yaml
 from .errors import PolicyPackError, UsageError
 from .leaf_imports import leaf_imports
 from .model import Diagnostic, Mode, Rehearsal
 from .monitor import Monitor
-from .packs import (
-    InProcessAnalyzer,
-    RunSettings,
-    find_packs,
-    load_folder,
-)
-from .policies import PolicyRun
+from .packs import EngineServer, InProcessAnalyzer, PolicyRun, ProcessAnalyzer, RunSettings, find_packs, load_folder
 from .program import ORGANIZATION, run_program
 from .registration import STACK_TYPE
 from .state import State

@@ -20,6 +20,7 @@ from . import lookups, outputs, state, wire
 from .callbacks import CallbackLost, Callbacks, Transforms
 from .errors import Refused
 from .hooks import HookFailed, Hooks
+from .loading import is_own, is_programs
 from .model import Diagnostic, SourceLine, unknown_paths, unwrapped
 from .providers import Providers
 from .registration import (
@@ -29,7 +30,6 @@ from .registration import (
     options_of,
     qualified_urn,
 )
-from .source import is_own, is_programs
 from .tuning import ORDER_URI
 
 if TYPE_CHECKING:

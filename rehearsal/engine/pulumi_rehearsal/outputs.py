@@ -12,7 +12,6 @@ import hashlib
 import inspect
 import json
 import re
-import sys
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ import pulumi
 from pulumi import _types
 
 from .defaults import WRITTEN_BACK
+from .loading import imported
 from .model import UNKNOWN
 
 DEFAULT_REGION = "us-east-1"
@@ -638,7 +638,7 @@ def _result_class(token: str) -> type | None:
     """The class of a function's result: `aws:ec2/getVpc:getVpc` is `pulumi_aws.ec2.get_vpc.GetVpcResult`."""
     package, module, function = token.split(":")
     file = re.sub(r"(?<!^)(?=[A-Z])", "_", function).lower()
-    found = sys.modules.get(f"pulumi_{package}.{module.split('/')[0]}.{file}")
+    found = imported(f"pulumi_{package}.{module.split('/')[0]}.{file}")
     cls = getattr(found, f"{function[:1].upper()}{function[1:]}Result", None)
     return cls if isinstance(cls, type) else None
 
@@ -702,8 +702,5 @@ def _remote_value(subject: _Subject, key: str, hint: Any, count: int) -> Any:
 def forget_classes() -> None:
     """Forget the classes that a program defined, so that the next run finds its own."""
     for token, cls in list(_classes.items()):
-        if (
-            sys.modules.get(cls.__module__) is None
-            or getattr(sys.modules[cls.__module__], cls.__name__, None) is not cls
-        ):
+        if getattr(imported(cls.__module__), cls.__name__, None) is not cls:
             del _classes[token]

@@ -6,9 +6,6 @@ import asyncio
 import io
 import json
 import logging
-import os
-import runpy
-import sys
 import traceback
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
@@ -23,10 +20,9 @@ from pulumi.runtime import settings as runtime_settings
 from . import tuning, wire
 from .bytecode import never_stale
 from .errors import PolicyPackError
+from .loading import inside, is_programs, run_main
 from .model import Diagnostic
 from .monitor import EngineLog, Stopped
-from .packs import modules_under
-from .source import is_programs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -67,7 +63,7 @@ def run_program(
         _quiet_asyncio(),
         _unknown_answers(),
         _unknown_outputs(),
-        _inside(project.program, environment),
+        inside(project.program, environment),
         never_stale(project.program),
         redirect_stdout(_Lines(lambda line: monitor.note("info", line))),
     ):
@@ -85,7 +81,7 @@ def run_program(
 
 
 async def _run_main(program: Path, tuned: bool) -> None:
-    runpy.run_path(str(program), run_name="__main__")
+    run_main(program)
     if tuned:
         await tuning.settled()
 
@@ -219,42 +215,6 @@ def _unknown_outputs() -> Iterator[None]:
         yield
     finally:
         setattr(rpc, "resolve_properties", original)  # noqa: B010
-
-
-@contextmanager
-def _inside(program: Path, environment: Mapping[str, str]) -> Iterator[None]:
-    """The program's directory as working directory, its arguments, environment, path and modules.
-
-    Modules of the program's directory that were imported before are set aside, and those that the program
-    imports are forgotten afterwards: each run starts with fresh module state, and two projects may have modules
-    of the same name. The rehearsal's own modules stay, also where they lie inside the project.
-    """
-    directory = Path.cwd()
-    argv, path = list(sys.argv), list(sys.path)
-    variables = dict(os.environ)
-    own = __name__.split(".", 1)[0]
-
-    def of_program() -> dict[str, Any]:
-        found = modules_under(program)
-        return {name: module for name, module in found.items() if name != "__main__" and name.split(".", 1)[0] != own}
-
-    aside = of_program()
-    for name in aside:
-        del sys.modules[name]
-    os.chdir(program)
-    os.environ.update(environment)
-    sys.argv[:] = [str(program)]
-    try:
-        yield
-    finally:
-        for name in of_program():
-            sys.modules.pop(name, None)
-        sys.modules.update(aside)
-        sys.argv[:] = argv
-        sys.path[:] = path
-        os.environ.clear()
-        os.environ.update(variables)
-        os.chdir(directory)
 
 
 class _Lines(io.TextIOBase):

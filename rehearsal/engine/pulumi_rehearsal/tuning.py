@@ -20,7 +20,7 @@ from pulumi.output import _OutputData
 from pulumi.runtime import _callbacks, known_types, resource, rpc
 from pulumi.runtime.proto import source_pb2
 
-from .source import is_own, is_programs
+from .loading import is_own, is_programs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any, Literal
 from google.protobuf import json_format  # type: ignore[import-untyped]
 from pulumi.runtime.proto import analyzer_pb2
 
-from .errors import PolicyPackError
-from .model import NotApplicable, Pack, Remediation, Violation
-from .packs import configuration
-from .registration import STACK_TYPE
+from pulumi_rehearsal.errors import PolicyPackError
+from pulumi_rehearsal.model import NotApplicable, Pack, Remediation, Violation
+from pulumi_rehearsal.registration import STACK_TYPE
+
+from .configuration import configuration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from .packs import Analyzer, RunSettings
-    from .registration import Registration
+    from pulumi_rehearsal.registration import Registration
+
+    from .analyzer import Analyzer, RunSettings
 
 _LEVEL_NAMES: dict[int, Literal["advisory", "mandatory", "remediate", "disabled"]] = {
     analyzer_pb2.ADVISORY: "advisory",

@@ -25,13 +25,15 @@ from pulumi.runtime.proto import (
     engine_pb2_grpc,
 )
 
-from .errors import PolicyPackError
+from pulumi_rehearsal.errors import PolicyPackError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from .packs import PackFolder, RunSettings
-    from .registration import Registration
+    from pulumi_rehearsal.registration import Registration
+
+    from .analyzer import RunSettings
+    from .folder import PackFolder
 
 T = TypeVar("T")
 

@@ -1,6 +1,6 @@
 """Policy packs evaluated inside the rehearsal's own process, with the SDK's own servicer and proxies.
 
-`InProcessAnalyzer` answers exactly as the pack's real analyzer process would (`analyzer.ProcessAnalyzer`; the
+`InProcessAnalyzer` answers exactly as the pack's real analyzer process would (`process.ProcessAnalyzer`; the
 tests hold the two against each other), but converts a resource's properties once for all policies instead of
 once for each, and all resources once for all stack policies.
 """
@@ -9,169 +9,30 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import json
-import os
-import re
-import runpy
-import sys
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from inspect import isawaitable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pulumi.runtime
-from google.protobuf import json_format  # type: ignore[import-untyped]
 from pulumi.runtime.proto import analyzer_pb2
 
-from . import wire
-from .bytecode import never_stale
-from .config import read_yaml
-from .errors import PolicyPackError, UsageError
+from pulumi_rehearsal import wire
+from pulumi_rehearsal.bytecode import never_stale
+from pulumi_rehearsal.errors import PolicyPackError
+from pulumi_rehearsal.loading import pack_modules, run_main
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Sequence
 
-    from .registration import Registration
+    from pulumi_rehearsal.registration import Registration
+
+    from .analyzer import RunSettings
+    from .folder import PackFolder
 
 T = TypeVar("T")
-
-PACK_FILE = "PulumiPolicy.yaml"
-
-
-@dataclass(frozen=True, kw_only=True)
-class PackFolder:
-    """A directory with a `PulumiPolicy.yaml`, whose runtime is Python."""
-
-    path: Path
-    program: Path
-    """The directory that holds `__main__.py`."""
-    version: str
-    """As the file gives it; empty where it does not, and the pack's own then stands."""
-    python: Path
-    """The interpreter that the engine would start it with."""
-
-    @property
-    def shares_interpreter(self) -> bool:
-        """Whether it would run with the very environment that the rehearsal runs in."""
-        # The directory's links are followed, the interpreter's own is not: it points at the system's.
-        return self.python.parent.resolve() == Path(sys.executable).parent.resolve()
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunSettings:
-    """What the engine tells a pack of the run it judges."""
-
-    project: str
-    stack: str
-    organization: str
-    dry_run: bool
-    config: Mapping[str, str]
-    secret_keys: Sequence[str]
-
-    def environment(self) -> dict[str, str]:
-        """The variables that the engine adds to a pack's environment."""
-        variables = {
-            "PULUMI_ORGANIZATION": self.organization,
-            "PULUMI_PROJECT": self.project,
-            "PULUMI_STACK": self.stack,
-            "PULUMI_DRY_RUN": "true" if self.dry_run else "false",
-        }
-        if self.config:
-            variables["PULUMI_CONFIG"] = json.dumps(dict(self.config))
-        return variables
-
-    def configure_request(self) -> analyzer_pb2.AnalyzerStackConfigureRequest:
-        """The same as the ConfigureStack call carries it."""
-        return analyzer_pb2.AnalyzerStackConfigureRequest(
-            stack=self.stack,
-            project=self.project,
-            organization=self.organization,
-            dry_run=self.dry_run,
-            config=self.config,
-            config_secret_keys=self.secret_keys,
-        )
-
-
-class Analyzer(Protocol):
-    """A policy pack, however it is run."""
-
-    folder: PackFolder
-
-    def start(self, settings: RunSettings) -> analyzer_pb2.AnalyzerInfo:
-        """Bring the pack up, tell it of the stack, and ask what policies it has."""
-
-    def configure(self, request: analyzer_pb2.ConfigureAnalyzerRequest) -> None:
-        """Give it its configuration."""
-
-    def remediate(self, registration: Registration) -> analyzer_pb2.RemediateResponse:
-        """Let it change a resource's inputs."""
-
-    def analyze(self, registration: Registration) -> analyzer_pb2.AnalyzeResponse:
-        """Let it look at a resource's inputs."""
-
-    def analyze_stack(self, registrations: Sequence[Registration]) -> analyzer_pb2.AnalyzeResponse:
-        """Let it look at all resources' outputs."""
-
-    def close(self) -> None:
-        """End it."""
-
-
-def find_packs(project_root: Path) -> list[Path]:
-    """The packs of a run that names none: each `PulumiPolicy.yaml` up to two directories below the project, sorted.
-
-    Hidden directories, such as a virtual environment's, are left out.
-    """
-    found = [*project_root.glob(f"*/{PACK_FILE}"), *project_root.glob(f"*/*/{PACK_FILE}")]
-    return sorted(f.parent for f in found if not any(p.startswith(".") for p in f.relative_to(project_root).parts))
-
-
-def load_folder(path: Path) -> PackFolder:
-    """Read the `PulumiPolicy.yaml` of a directory.
-
-    Raises:
-        UsageError: there is none, or it is not a Python pack that can be run.
-    """
-    file = path / PACK_FILE
-    if not file.is_file():
-        raise UsageError(f"{path} has no {PACK_FILE}; give a policy pack's directory with --policy-pack")
-    content = read_yaml(file)
-    if not isinstance(content, dict):
-        raise UsageError(f"{file} must be a map with a runtime")
-    runtime = content.get("runtime")
-    options = (runtime.get("options") or {}) if isinstance(runtime, dict) else {}
-    name = runtime.get("name") if isinstance(runtime, dict) else runtime
-    if name != "python":
-        raise UsageError(f"{file}: runtime is {name!r}; the rehearsal runs python packs only")
-    program = (path / str(content.get("main") or ".")).resolve()
-    if not (program / "__main__.py").is_file():
-        raise UsageError(f"{program} has no __main__.py; a Python policy pack begins there")
-    version = content.get("version")
-    return PackFolder(
-        path=path.resolve(),
-        program=program,
-        version="" if version is None else str(version),
-        python=_python(path.resolve(), options, file),
-    )
-
-
-def _python(path: Path, options: Mapping[str, Any], file: Path) -> Path:
-    """The interpreter: the virtual environment that is named, or uv's beside the nearest uv.lock above."""
-    named = options.get("virtualenv")
-    if named:
-        environment = (path / str(named)).absolute()
-        if not (environment / "bin" / "python").exists():
-            raise UsageError(f"{file}: the environment {environment} has no bin/python; make it with `uv sync`")
-    elif options.get("toolchain") == "uv":
-        above = next((p for p in (path, *path.parents) if (p / "uv.lock").is_file()), path)
-        environment = above / os.environ.get("UV_PROJECT_ENVIRONMENT", ".venv")
-    else:
-        return Path(sys.executable)
-    python = environment / "bin" / "python"
-    return python if python.exists() else Path(sys.executable)
 
 
 class _Captured(BaseException):
@@ -264,7 +125,7 @@ class InProcessAnalyzer:
         policy.grpc = policy.analyzer_pb2_grpc = _NoServer
         try:
             with never_stale(self.folder.program):
-                runpy.run_path(str(self.folder.program), run_name="__main__")
+                run_main(self.folder.program)
         except _Captured as captured:
             return captured.servicer
         except Exception as problem:
@@ -409,7 +270,7 @@ class InProcessAnalyzer:
     # -- apart from the program and from other packs
 
     def _call(self, function: Callable[[], T]) -> T:
-        with self._own_modules():
+        with pack_modules(self.folder.program, self._modules):
             try:
                 return self._context.run(function)
             except PolicyPackError:
@@ -422,44 +283,6 @@ class InProcessAnalyzer:
         if self._thread is None:
             self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="policy")
         return self._thread.submit(contextvars.copy_context().run, function).result()
-
-    @contextmanager
-    def _own_modules(self) -> Iterator[None]:
-        """The pack's directory on the path and its modules by their names, and nobody else's."""
-        modules = sys.modules
-        hidden = {name: modules[name] for name in self._modules if name in modules}
-        modules.update(self._modules)
-        sys.path.insert(0, str(self.folder.program))
-        count = len(modules)
-        try:
-            yield
-        finally:
-            sys.path.remove(str(self.folder.program))
-            if len(modules) != count:
-                self._modules.update(modules_under(self.folder.program))
-            for name in self._modules:
-                modules.pop(name, None)
-            modules.update(hidden)
-
-
-def modules_under(directory: Path) -> dict[str, Any]:
-    """The imported modules whose source lies in a directory, but not in a virtual environment inside it."""
-    prefix = f"{directory}/"
-    return {
-        name: module
-        for name, module in list(sys.modules.items())
-        if (file := _file_of(module)).startswith(prefix) and "/site-packages/" not in file
-    }
-
-
-def _file_of(module: Any) -> str:
-    file = getattr(module, "__file__", None)
-    if file:
-        return str(file)
-    try:
-        return f"{next(iter(module.__path__))}/"  # a namespace package
-    except (AttributeError, TypeError, StopIteration):
-        return ""
 
 
 class _HasOptions:
@@ -551,198 +374,3 @@ def _set_runtime(settings: RunSettings) -> None:
             organization=settings.organization,
         )
     )
-
-
-# -- configuration --------------------------------------------------------------------------------------------
-
-_LEVELS = {
-    "advisory": analyzer_pb2.ADVISORY,
-    "mandatory": analyzer_pb2.MANDATORY,
-    "remediate": analyzer_pb2.REMEDIATE,
-    "disabled": analyzer_pb2.DISABLED,
-}
-
-
-def configuration(
-    info: analyzer_pb2.AnalyzerInfo, given: Mapping[str, Any], source: str
-) -> analyzer_pb2.ConfigureAnalyzerRequest:
-    """What the engine sends to Configure: defaults, then the pack's initial config, then the user's.
-
-    `given` is the content of a `--policy-config` file: by policy name (or `all`) an enforcement level, or a map
-    with `enforcementLevel` and the policy's properties.
-
-    Raises:
-        UsageError: an unknown policy or property, a wrong type, or a required property that is missing.
-    """
-    policies = {policy.name: policy for policy in info.policies}
-    levels = {name: policy.enforcementLevel for name, policy in policies.items()}
-    properties: dict[str, dict[str, Any]] = {
-        name: {
-            key: schema["default"]
-            for key, schema in _schema(policy).items()
-            if isinstance(schema, dict) and "default" in schema
-        }
-        for name, policy in policies.items()
-    }
-    initial = {
-        name: {
-            "enforcementLevel": analyzer_pb2.EnforcementLevel.Name(config.enforcementLevel).lower(),
-            **json_format.MessageToDict(config.properties),
-        }
-        for name, config in info.initialConfig.items()
-    }
-    for layer, where in ((initial, f"the initial config of {info.name}"), (given, source)):
-        _apply(layer, where, levels, properties)
-    for name, policy in policies.items():
-        if levels[name] != analyzer_pb2.DISABLED:
-            _validate(name, _schema(policy), policy.configSchema.required, properties[name], source)
-    request = analyzer_pb2.ConfigureAnalyzerRequest()
-    for name in policies:
-        entry = request.policyConfig[name]
-        entry.enforcementLevel = levels[name]
-        entry.properties.update(properties[name])
-    return request
-
-
-def _apply(
-    layer: Mapping[str, Any],
-    where: str,
-    levels: dict[str, analyzer_pb2.EnforcementLevel.ValueType],
-    properties: dict[str, dict[str, Any]],
-) -> None:
-    if "all" in layer:
-        level, rest = _entry("all", layer["all"], where)
-        if rest:
-            raise UsageError(f"{where}: all takes an enforcementLevel only; found {', '.join(sorted(rest))}")
-        if level is not None:
-            for name in levels:
-                levels[name] = level
-    for name, value in layer.items():
-        if name == "all":
-            continue
-        if name not in levels:
-            raise UsageError(f"{where}: there is no policy {name!r}; the policies are {', '.join(sorted(levels))}")
-        level, rest = _entry(name, value, where)
-        if level is not None:
-            levels[name] = level
-        properties[name].update(rest)
-
-
-def _entry(name: str, value: Any, where: str) -> tuple[analyzer_pb2.EnforcementLevel.ValueType | None, dict[str, Any]]:
-    if isinstance(value, str):
-        value = {"enforcementLevel": value}
-    if not isinstance(value, dict):
-        raise UsageError(f"{where}: {name} must be an enforcement level or a map of properties; found {value!r}")
-    rest = {key: item for key, item in value.items() if key != "enforcementLevel"}
-    if "enforcementLevel" not in value:
-        return None, rest
-    level = _LEVELS.get(str(value["enforcementLevel"]))
-    if level is None:
-        raise UsageError(
-            f"{where}: {name} has enforcementLevel {value['enforcementLevel']!r}; allowed are {', '.join(_LEVELS)}"
-        )
-    return level, rest
-
-
-def _schema(policy: analyzer_pb2.PolicyInfo) -> dict[str, Any]:
-    return dict(json_format.MessageToDict(policy.configSchema.properties))
-
-
-_JSON_TYPES: dict[str, tuple[type, ...]] = {
-    "string": (str,),
-    "number": (int, float),
-    "integer": (int, float),
-    "boolean": (bool,),
-    "array": (list,),
-    "object": (dict,),
-    "null": (type(None),),
-}
-
-
-def _validate(
-    policy: str, schema: Mapping[str, Any], required: Sequence[str], values: Mapping[str, Any], source: str
-) -> None:
-    missing = [key for key in required if key not in values]
-    if missing:
-        raise UsageError(f"{source}: policy {policy} needs {', '.join(missing)}")
-    for key, value in values.items():
-        problem = _schema_problem(value, schema.get(key, {}))
-        if problem:
-            raise UsageError(f"{source}: {key} of policy {policy} {problem}; found {value!r}")
-
-
-def _schema_problem(value: Any, schema: Mapping[str, Any]) -> str:
-    """Why a value does not fit a JSON schema, or an empty text; the keywords that policy packs use."""
-    kinds = schema.get("type")
-    names = [] if kinds is None else kinds if isinstance(kinds, list) else [kinds]
-    if names and not any(_is_json_type(value, str(name)) for name in names):
-        return f"must be of type {' or '.join(map(str, names))}"
-    if "enum" in schema and value not in schema["enum"]:
-        return f"must be one of {', '.join(map(str, schema['enum']))}"
-    for kind, problem_of in _PROBLEMS:
-        if isinstance(value, kind) and not isinstance(value, bool):
-            return problem_of(value, schema)
-    return ""
-
-
-def _number_problem(value: float, schema: Mapping[str, Any]) -> str:
-    if "minimum" in schema and value < schema["minimum"]:
-        return f"must be at least {schema['minimum']:g}"
-    if "maximum" in schema and value > schema["maximum"]:
-        return f"must be at most {schema['maximum']:g}"
-    return ""
-
-
-def _map_problem(value: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
-    missing = [key for key in schema.get("required", []) if key not in value]
-    if missing:
-        return f"needs {', '.join(missing)}"
-    extra = schema.get("additionalProperties", True)
-    for key, item in value.items():
-        inner = schema.get("properties", {}).get(key)
-        if inner is None and extra is False:
-            return f"has no property {key}"
-        problem = _schema_problem(item, inner or (extra if isinstance(extra, dict) else {}))
-        if problem:
-            return f"{key} {problem}"
-    return ""
-
-
-def _text_problem(value: str, schema: Mapping[str, Any]) -> str:
-    if "pattern" in schema and not re.search(schema["pattern"], value):
-        return f"must match {schema['pattern']}"
-    if len(value) < schema.get("minLength", 0):
-        return f"must have at least {schema['minLength']:g} characters"
-    if len(value) > schema.get("maxLength", len(value)):
-        return f"must have at most {schema['maxLength']:g} characters"
-    return ""
-
-
-def _list_problem(value: Sequence[Any], schema: Mapping[str, Any]) -> str:
-    if len(value) < schema.get("minItems", 0):
-        return f"must have at least {schema['minItems']:g} items"
-    if len(value) > schema.get("maxItems", len(value)):
-        return f"must have at most {schema['maxItems']:g} items"
-    items = schema.get("items")
-    if isinstance(items, dict):
-        for item in value:
-            problem = _schema_problem(item, items)
-            if problem:
-                return f"has an item that {problem}"
-    return ""
-
-
-_PROBLEMS: tuple[tuple[Any, Callable[[Any, Mapping[str, Any]], str]], ...] = (
-    (str, _text_problem),
-    ((int, float), _number_problem),
-    (list, _list_problem),
-    (dict, _map_problem),
-)
-
-
-def _is_json_type(value: Any, name: str) -> bool:
-    if isinstance(value, bool):
-        return name == "boolean"
-    if name == "integer" and isinstance(value, float):
-        return value.is_integer()
-    return isinstance(value, _JSON_TYPES.get(name, ()))
