@@ -13,7 +13,7 @@ from components.handoff.bucket import Handoff, HandoffArgs
 from components.handoff.ci_identity import CiIdentity, CiIdentityArgs, OidcProviders, OidcProvidersArgs
 from components.handoff.registry import Registry, RegistryArgs
 from components.handoff.trigger import Trail, TrailArgs, Trigger, TriggerArgs
-from components.needs import Needs, NeedsArgs
+from components.needs import Needs, NeedsArgs, Place
 from components.notices.notifier import Chatbot, ChatbotArgs, Notifier, NotifierArgs
 from components.release.pipeline import Pipeline, PipelineArgs
 from components.release.release_gate import ReleaseGate, ReleaseGateArgs
@@ -63,6 +63,7 @@ rules = [
 dead_letters = DeadLetters("dead-letters", DeadLettersArgs(names=names, rules=rules, topic_arn=topics.alarms.arn), here)
 on_failure = dead_letters.on_failure
 network = Network("network", NetworkArgs.of(names, stack.network), here)
+Place("place", network.vpc_id)
 cluster = Cluster("cluster", ClusterArgs(names=names), here)
 
 pipelines: dict[str, Pipeline] = {}

@@ -10,7 +10,6 @@ import pulumi_aws as aws
 
 from components import arguments, settings
 from components.naming import Names
-from components.needs import Place
 
 _ENDPOINTS = ("ecr.api", "ecr.dkr", "logs", "secretsmanager", "ssm", "codedeploy")
 
@@ -106,7 +105,6 @@ class Network(pulumi.ComponentResource):
             self.vpc_id = pulumi.Output.from_input(args.existing.vpc_id)
             self.private_subnet_ids = pulumi.Output.from_input(args.existing.private_subnet_ids)
             self.public_subnet_ids = pulumi.Output.from_input(args.existing.public_subnet_ids or ())
-        Place(name, self.vpc_id, pulumi.ResourceOptions(parent=self))
         self.register_outputs(
             {
                 "vpcId": self.vpc_id,

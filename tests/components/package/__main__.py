@@ -33,8 +33,8 @@ READS = {
 }
 
 
-def from_python(opts):
-    names = Names(environment="shop", account="111111111111", region="eu-west-1")
+def from_python(environment, opts):
+    names = Names(environment=environment, account="111111111111", region="eu-west-1")
     api = ServiceNames(stack=names, service="api")
     existing = VpcByIds(
         vpc_id=pulumi.Output.from_input(VPC),
@@ -45,9 +45,9 @@ def from_python(opts):
     circleci = CircleCiProject(
         organization_id=CIRCLECI["organization"], project_id=CIRCLECI["project"], vcs_origin="github.com/acme/api"
     )
-    Network("network", NetworkArgs(names=names, existing=existing), opts)
+    Network(f"{environment}-network", NetworkArgs(names=names, existing=existing), opts)
     LoadBalancer(
-        "api",
+        f"{environment}-api",
         LoadBalancerArgs(
             names=api,
             vpc_id=pulumi.Output.from_input(VPC),
@@ -71,10 +71,10 @@ def from_python(opts):
         opts,
     )
     PrivateBucket(
-        "reports",
+        f"{environment}-reports",
         PrivateBucketArgs(
             names=names,
-            bucket="shop-reports",
+            bucket=f"{environment}-reports",
             kms=True,
             expire_days=90,
             expire_old_versions_days=30,
@@ -83,22 +83,22 @@ def from_python(opts):
         ),
         opts,
     )
-    Handoff("handoff", HandoffArgs(names=names, event_bridge=True), opts)
-    Registry("api", RegistryArgs(names=api, containers=["app", "nginx"]), opts)
+    Handoff(f"{environment}-handoff", HandoffArgs(names=names, event_bridge=True), opts)
+    Registry(f"{environment}-api", RegistryArgs(names=api, containers=["app", "nginx"]), opts)
     CiIdentity(
-        "api",
+        f"{environment}-api",
         CiIdentityArgs(
             names=api, containers=["app", "nginx"], release_from=ReleaseFrom.TAG, github=github, circleci=circleci
         ),
         opts,
     )
     DeadLetters(
-        "dead-letters",
+        f"{environment}-dead-letters",
         DeadLettersArgs(names=names, rules=RULES, topic_arn=pulumi.Output.from_input(TOPIC)),
         opts,
     )
     Notifier(
-        "notifier",
+        f"{environment}-notifier",
         NotifierArgs(
             names=names,
             slack=[SlackChannel(channel="C0123456789", token=SecretName(secrets_manager="shop/slack", json_key="bot"))],
@@ -110,9 +110,9 @@ def from_python(opts):
     )
 
 
-def from_the_host(opts):
+def from_the_host(environment, opts):
     """What a program in another language says, by the wire that the host reads it from."""
-    names = {"environment": "shop", "account": "111111111111", "region": "eu-west-1"}
+    names = {"environment": environment, "account": "111111111111", "region": "eu-west-1"}
     api = {"stack": names, "service": "api"}
     circleci = {
         "organizationId": CIRCLECI["organization"],
@@ -145,7 +145,7 @@ def from_the_host(opts):
         },
         ("PrivateBucket", "reports"): {
             "names": names,
-            "bucket": "shop-reports",
+            "bucket": f"{environment}-reports",
             "kms": True,
             "expireDays": 90,
             "expireOldVersionsDays": 30,
@@ -173,8 +173,10 @@ def from_the_host(opts):
     provider = ComponentProvider(list(package.PUBLIC), package.NAME)
     for (component, name), given in inputs.items():
         wire = json_format.ParseDict(given, struct_pb2.Struct())
-        made = provider.construct(name, f"ecs-release:index:{component}", rpc.deserialize_properties(wire), opts)
-        pulumi.export(f"{component} {name}", sorted(made.state))
+        made = provider.construct(
+            f"{environment}-{name}", f"ecs-release:index:{component}", rpc.deserialize_properties(wire), opts
+        )
+        pulumi.export(f"{component} {environment}-{name}", sorted(made.state))
 
 
 def later(value):
@@ -184,4 +186,6 @@ def later(value):
 
 provider = aws.Provider("aws", region="eu-west-1", allowed_account_ids=["111111111111"])
 opts = pulumi.ResourceOptions(providers={"aws": provider})
-{"python": from_python, "host": from_the_host}[pulumi.Config().require("via")](opts)
+make = {"python": from_python, "host": from_the_host}[pulumi.Config().require("via")]
+for environment in ("shop", "store"):  # a program may have two of each
+    make(environment, opts)
