@@ -1,6 +1,6 @@
 """One identity of a rehearsed stack, explained to a reviewer.
 
-Who can become it, what it can do in plain words, and which line of the program granted it. The reading of documents is
+Who can assume it, what it can do in plain words, and which line of the program granted it. The reading of documents is
 the policy pack's own (`policies/least-privilege`), so that what is explained is what is judged.
 """
 
@@ -41,12 +41,12 @@ def run(options: argparse.Namespace) -> int:
         names = ", ".join(sorted(i.name for i in inventory.identities))
         sys.stderr.write(f"error: the stack {options.stack} has no role {options.role}; it has {names}\n")
         return USAGE
-    told = [reading.explain(identity, inventory) for identity in found]
+    explanations = [reading.explain(identity, inventory) for identity in found]
     lines = _Lines(sources, options.project.resolve())
     if options.json:
-        sys.stdout.write(json.dumps([_as_data(e, lines) for e in told], indent=2) + "\n")
+        sys.stdout.write(json.dumps([_as_data(e, lines) for e in explanations], indent=2) + "\n")
     else:
-        sys.stdout.write("\n".join(_as_text(e, lines) for e in told))
+        sys.stdout.write("\n".join(_as_text(e, lines) for e in explanations))
     return FOUND
 
 
@@ -108,21 +108,21 @@ class _Lines:
         return path.relative_to(self._project) if inside else path
 
 
-def _as_text(told: reading.Explanation, lines: _Lines) -> str:
-    production = ", production" if told.production else ""
+def _as_text(explained: reading.Explanation, lines: _Lines) -> str:
+    facts = [explained.purpose, explained.environment, "production" if explained.production else ""]
     out = [
-        f"{told.name} ({told.purpose}{f', {told.environment}' if told.environment else ''}{production})",
-        told.arn,
+        f"{explained.name} ({', '.join(fact for fact in facts if fact)})",
+        explained.arn,
         "",
     ]
-    out += ["Who can become it", *_shown(told.assumed_by, lines), ""]
-    out += ["What it can do", *_shown(told.may, lines), ""]
-    if told.capped is not None:
-        out += ["What caps it", *_shown((told.capped,), lines), ""]
-    if told.named_by:
-        out += ["What names it from elsewhere", *_shown(told.named_by, lines), ""]
-    if told.unread:
-        out += ["What cannot be told", *_shown(told.unread, lines), ""]
+    out += ["Who can assume it", *_shown(explained.assumed_by, lines), ""]
+    out += ["What it can do", *_shown(explained.may, lines), ""]
+    if explained.boundary is not None:
+        out += ["Permissions boundary", *_shown((explained.boundary,), lines), ""]
+    if explained.named_by:
+        out += ["Resource policies that name it", *_shown(explained.named_by, lines), ""]
+    if explained.unread:
+        out += ["What cannot be read", *_shown(explained.unread, lines), ""]
     return "\n".join(out) + "\n"
 
 
@@ -136,19 +136,19 @@ def _shown(items: Sequence[reading.Line], lines: _Lines) -> list[str]:
     return out
 
 
-def _as_data(told: reading.Explanation, lines: _Lines) -> dict[str, Any]:
+def _as_data(explained: reading.Explanation, lines: _Lines) -> dict[str, Any]:
     def listed(items: Sequence[reading.Line]) -> list[dict[str, Any]]:
         return [{"text": i.text, "via": i.via, "urn": i.resource.urn, "lines": lines.of(i.resource.urn)} for i in items]
 
     return {
-        "name": told.name,
-        "arn": told.arn,
-        "purpose": told.purpose,
-        "environment": told.environment,
-        "production": told.production,
-        "assumedBy": listed(told.assumed_by),
-        "may": listed(told.may),
-        "capped": listed((told.capped,))[0] if told.capped is not None else None,
-        "namedBy": listed(told.named_by),
-        "unread": listed(told.unread),
+        "name": explained.name,
+        "arn": explained.arn,
+        "purpose": explained.purpose,
+        "environment": explained.environment,
+        "production": explained.production,
+        "assumedBy": listed(explained.assumed_by),
+        "may": listed(explained.may),
+        "boundary": listed((explained.boundary,))[0] if explained.boundary is not None else None,
+        "namedBy": listed(explained.named_by),
+        "unread": listed(explained.unread),
     }

@@ -5,7 +5,7 @@ from release_safety.policies import PACK
 
 PolicyPack(
     name="release-safety",
-    description="The safety of releases: approved in production, checked before each deployment, able to go back.",
+    description="The safety of releases: approved in production, checked before each deployment, able to roll back.",
     enforcement_level=EnforcementLevel.MANDATORY,
     policies=PACK.policies(),
 )

@@ -65,7 +65,7 @@ def test_a_document_that_is_unknown_is_told_in_the_policys_own_words(least_privi
 
     found = least_privilege.stack(stack(unknown))
 
-    assert {(f.policy, f.level) for f in found} == {("iam-documents-are-understood", ADVISORY)}
+    assert {(f.policy, f.level) for f in found} == {("iam-documents-are-valid", ADVISORY)}
     assert "task: inline policy task (an IAM document) is computed by the provider" in found[0].message
     assert "judged at the update" in found[0].message
 
@@ -77,7 +77,7 @@ def test_what_is_known_is_refused_beside_what_is_not(least_privilege):
 
     found = least_privilege.stack(stack(unknown, broken))
 
-    levels = {f.level for f in found if f.policy == "iam-documents-are-understood"}
+    levels = {f.level for f in found if f.policy == "iam-documents-are-valid"}
     assert levels == {MANDATORY, ADVISORY}
 
 
@@ -117,7 +117,7 @@ def test_a_bucket_whose_name_is_unknown_is_followed_by_reference(release_safety)
     ("overrides", "policy"),
     [
         ({"approval": "none"}, "production-releases-are-approved"),
-        ({"deployment": {"bakeTimeMinutes": 0}}, "deployments-roll-back-by-themselves"),
+        ({"deployment": {"bakeTimeMinutes": 0}}, "deployments-have-automatic-rollback"),
     ],
     ids=["no approval", "no bake time"],
 )
@@ -151,7 +151,7 @@ def test_an_application_that_asks_for_the_releases_own_is_refused():
 
     run = rehearse_stack("prod", config_overrides={"services": services_with("prod", "api", permissions=greedy)})
 
-    assert {"roles-do-only-what-their-purpose-needs", "nobody-can-gain-privilege"} <= {v.policy for v in run.mandatory}
+    assert {"roles-do-only-what-their-purpose-needs", "no-privilege-escalation"} <= {v.policy for v in run.mandatory}
 
 
 # ---------------------------------------------------------------- both ways of running a pack

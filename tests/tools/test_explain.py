@@ -25,7 +25,7 @@ def test_a_ci_role_is_explained_in_words(capsys):
     assert "GitHub workflows of acme/api at tags v*.*.*" in out
     assert "write the object on s3 prod-ecsdef-222222222222/api/imagedefinitions.json.zip" in out
     assert "log in to the registry on everything" in out
-    assert "What caps it" in out
+    assert "Permissions boundary" in out
 
 
 def test_the_words_of_a_role_in_any_order_find_it(capsys):

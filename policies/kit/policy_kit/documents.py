@@ -50,7 +50,7 @@ class DocumentError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Condition:
-    """One operator on one key: the request's value must stand in that relation to one of `values`."""
+    """One operator on one key: the request's value must match one of `values` by it."""
 
     operator: str
     """The operator's own name, without `ForAnyValue:`, `ForAllValues:` and `IfExists`."""
@@ -148,7 +148,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for key, value in pairs:
         if key in out:
-            raise DocumentError(f"the key {key!r} stands twice in one object, so one of its values is hidden")
+            raise DocumentError(f"the key {key!r} is repeated in one object, which hides one of its values")
         out[key] = value
     return out
 

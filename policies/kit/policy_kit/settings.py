@@ -1,4 +1,4 @@
-"""What a stack's owner may tell a pack: one pydantic model, whose JSON schema is the pack's configuration schema."""
+"""A pack's settings: one pydantic model, whose JSON schema is the pack's configuration schema."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class SettingsModel(BaseModel):
 
 
 class PackSettings(SettingsModel):
-    """What every pack of this kit can be told."""
+    """Settings of every pack of this kit."""
 
     environment_tag: Text = Field(
         default="ecs-release:environment",

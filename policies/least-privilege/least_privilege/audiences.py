@@ -97,7 +97,7 @@ def _account_of(arn: str) -> str | None:
     return parts[4] if len(parts) == 6 and re.fullmatch(r"\d{12}", parts[4]) else None  # noqa: PLR2004 an ARN's parts
 
 
-def outsiders_are_declared(inventory: Inventory) -> Iterator[Verdict]:
+def external_access_is_declared(inventory: Inventory) -> Iterator[Verdict]:
     """Resource policies, function permissions and the like that let in the public or an undeclared account."""
     for source in inventory.resource_policies:
         if source.unknown:
@@ -167,9 +167,9 @@ def _outsider(resource: Resource, found: str) -> Finding:
     return Finding(
         resource=resource,
         found=found,
-        why="What stands outside the stack's account is let in by declaration only.",
+        why="Access from outside the stack's account has to be declared.",
         remedy="Name exact roles of the stack's own account, hold a service to its source by aws:SourceArn or "
-        "aws:SourceAccount, or declare the outsider in the pack's setting externalPrincipals.",
+        "aws:SourceAccount, or declare the principal in the pack's setting externalPrincipals.",
     )
 
 
@@ -271,7 +271,7 @@ def _permission_problems(resource: Resource, inventory: Inventory) -> Iterator[V
 
 
 def naming(identity: Identity, inventory: Inventory) -> Iterator[tuple[Source, Statement, tuple[str, ...] | None]]:
-    """Statements of resource policies that let this role in, with the resource that each stands on.
+    """Statements of resource policies that let this role in, with the resource that each belongs to.
 
     A statement that names the account alone grants nothing by itself: the role's own policies still decide.
     Source: IAM user guide, "Policy evaluation logic within one account".
@@ -312,7 +312,7 @@ def _target(resource: Resource) -> tuple[str, ...] | None:
     return (f"arn:{resource.partition}:{service}:{resource.region}:{resource.account}:{prefix}{name}",)
 
 
-def buckets_speak_tls_only(inventory: Inventory) -> Iterator[Verdict]:
+def buckets_require_tls(inventory: Inventory) -> Iterator[Verdict]:
     """Buckets without a refusal of every request that is not encrypted on its way."""
     refused: set[str] = set()
     unknown: set[str] = set()
@@ -333,8 +333,8 @@ def buckets_speak_tls_only(inventory: Inventory) -> Iterator[Verdict]:
             continue
         yield Finding(
             resource=bucket,
-            found=f"the bucket {bucket.text('bucket') or bucket.name} answers requests in plain text",
-            why="A release read or written in plain text can be changed by whoever stands between.",
+            found=f"the bucket {bucket.text('bucket') or bucket.name} accepts requests without TLS",
+            why="A release that travels unencrypted can be read and changed on the way.",
             remedy="Add a BucketPolicy with a statement that denies s3:* to * on the bucket and its objects where "
             "aws:SecureTransport is false.",
         )
@@ -372,7 +372,7 @@ def _is_plain_text(statement: Statement) -> bool:
     return False
 
 
-def keys_are_not_open(inventory: Inventory) -> Iterator[Verdict]:
+def kms_keys_are_not_open(inventory: Inventory) -> Iterator[Verdict]:
     """Customer keys whose policy lets in more than the account and exact principals, and keys that never turn."""
     for source in inventory.resource_policies:
         if not source.resource.kind.startswith("kms."):

@@ -40,7 +40,7 @@ _PLAIN: Final = {
     "s3:getobject": "read the object",
     "s3:getobjectversion": "read any version of the object",
     "iam:passrole": "hand the role to a service",
-    "sts:assumerole": "become the role",
+    "sts:assumerole": "assume the role",
     "lambda:invokefunction": "call the function",
     "codepipeline:startpipelineexecution": "start the pipeline",
     "codepipeline:putjobsuccessresult": "tell a pipeline that its job is done",
@@ -71,7 +71,7 @@ class Explanation:
     production: bool
     assumed_by: tuple[Line, ...]
     may: tuple[Line, ...]
-    capped: Line | None
+    boundary: Line | None
     named_by: tuple[Line, ...]
     unread: tuple[Line, ...]
 
@@ -105,7 +105,7 @@ def explain(identity: Identity, inventory: Inventory) -> Explanation:
         production=identity.production,
         assumed_by=tuple(_assumers(identity)),
         may=tuple(_permissions(identity)),
-        capped=None
+        boundary=None
         if boundary is None
         else Line(
             text="at most " + "; ".join(p for s in boundary.allows for p in _statement(s)),
@@ -121,7 +121,7 @@ def explain(identity: Identity, inventory: Inventory) -> Explanation:
 
 
 def _unread(source: Source) -> Line:
-    why = "is not known before the update" if source.unknown else f"cannot be understood: {source.parsed}"
+    why = "is not known before the update" if source.unknown else f"is not valid: {source.parsed}"
     return Line(text=f"{source.via} {why}", resource=source.resource, via=source.via)
 
 
@@ -187,14 +187,14 @@ def _statement(statement: Statement, resources: tuple[str, ...] | None = None) -
     held = "".join(f", {_condition(c)}" for c in statement.conditions)
     where = _where(statement, resources)
     if statement.not_actions is not None:
-        yield f"do everything but {', '.join(statement.not_actions)} on {where}{held}"
+        yield f"do everything except {', '.join(statement.not_actions)} on {where}{held}"
         return
     yield f"{_joined([_action(a) for a in statement.actions or ()])} on {where}{held}"
 
 
 def _where(statement: Statement, resources: tuple[str, ...] | None) -> str:
     if statement.not_resources is not None:
-        return f"everything but {', '.join(statement.not_resources)}"
+        return f"everything except {', '.join(statement.not_resources)}"
     named = statement.resources or resources or ("the resource itself",)
     return "everything" if named == ("*",) else _joined([_short(r) for r in named])
 

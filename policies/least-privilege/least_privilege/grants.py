@@ -71,8 +71,8 @@ def excess(
 
 def _resources(statement: Statement) -> str:
     if statement.not_resources is not None:
-        return f"everything but {', '.join(statement.not_resources)}"
-    return ", ".join(statement.resources or ("whatever the policy stands on",))
+        return f"everything except {', '.join(statement.not_resources)}"
+    return ", ".join(statement.resources or ("the policy's own resource",))
 
 
 def may(statement: Statement, action: str) -> bool:

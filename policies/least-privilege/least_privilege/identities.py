@@ -80,7 +80,7 @@ def no_long_lived_credentials(resource: Resource, _settings: Settings) -> Iterat
 
 
 def every_identity_has_a_purpose(inventory: Inventory) -> Iterator[Verdict]:
-    """Roles without purpose, federated roles that are not CI, and identities that no role stands for."""
+    """Roles without purpose, federated roles that are not CI, and identities without a role."""
     tag = inventory.settings.purpose_tag
     why = "An identity without a purpose has no allowance, so nothing could be held against it."
     for identity in inventory.identities:
@@ -112,8 +112,8 @@ def every_identity_has_a_purpose(inventory: Inventory) -> Iterator[Verdict]:
     for resource, role in inventory.orphans:
         yield Finding(
             resource=resource,
-            found=f"it grants permissions to the role {role}, which this stack does not hold",
-            why="A role that stands elsewhere has no purpose here, so the grant cannot be judged.",
+            found=f"it grants permissions to the role {role}, which this stack does not declare",
+            why="A role that is declared elsewhere has no purpose here, so the grant cannot be judged.",
             remedy="Declare the role in this stack, or grant where the role is declared.",
         )
     for resource, key in inventory.unknown_attachments:
@@ -140,7 +140,7 @@ def _elsewhere(resource: Resource) -> str | None:
     return ELSEWHERE.get(resource.kind)
 
 
-def documents_are_understood(inventory: Inventory) -> Iterator[Verdict]:
+def documents_are_valid(inventory: Inventory) -> Iterator[Verdict]:
     """Documents that cannot be parsed, and those that are not known yet."""
     for source in inventory.documents:
         if source.unknown:
@@ -148,9 +148,9 @@ def documents_are_understood(inventory: Inventory) -> Iterator[Verdict]:
         elif isinstance(source.parsed, DocumentError):
             yield Finding(
                 resource=source.resource,
-                found=f"{source.via} cannot be understood: {source.parsed}",
-                why="What cannot be read cannot be judged, and AWS may read it otherwise than people do.",
-                remedy="Write it as the IAM grammar has it: known elements, no key twice.",
+                found=f"{source.via} is not a valid policy document: {source.parsed}",
+                why="A document that cannot be parsed cannot be judged, and AWS may read it differently.",
+                remedy="Follow the IAM policy grammar: known elements only, no repeated key.",
             )
 
 
@@ -214,7 +214,7 @@ def _list(items: list[Excess]) -> str:
     return "; ".join(shown) + (f" and {len(items) - len(shown)} more" if len(items) > len(shown) else "")
 
 
-def nobody_can_gain_privilege(inventory: Inventory) -> Iterator[Verdict]:
+def no_privilege_escalation(inventory: Inventory) -> Iterator[Verdict]:
     """Privilege escalation: paths of public catalogues that a role's unintended permissions open."""
     for identity in inventory.identities:
         permissions = allowances.for_purpose(identity, inventory)
@@ -231,13 +231,13 @@ def nobody_can_gain_privilege(inventory: Inventory) -> Iterator[Verdict]:
             more = f" (and {len(found) - 3} more ways)" if len(found) > 3 else ""  # noqa: PLR2004 as many as are shown
             yield Finding(
                 resource=next(iter(beyond.values())).resource,
-                found=f"the role {identity.name} can gain privilege: {ways}{more}",
-                why="These are known paths from few permissions to all of them.",
+                found=f"the role {identity.name} can escalate its privileges: {ways}{more}",
+                why="These are known privilege escalation paths.",
                 remedy="Drop the action; where the release needs it, hold it to the role's own resources.",
             )
 
 
-def ci_is_capped(inventory: Inventory) -> Iterator[Verdict]:
+def ci_has_a_permissions_boundary(inventory: Inventory) -> Iterator[Verdict]:
     """CI roles without a boundary, or with one that allows more than CI may do."""
     if not inventory.settings.require_boundary:
         return
@@ -343,7 +343,7 @@ def no_service_wide_wildcards(inventory: Inventory) -> Iterator[Verdict]:
             if statement.not_actions is not None:
                 found = f"{source.via} allows every action but {', '.join(statement.not_actions)}"
             elif statement.not_resources is not None:
-                found = f"{source.via} allows its actions on everything but {', '.join(statement.not_resources)}"
+                found = f"{source.via} allows its actions on everything except {', '.join(statement.not_resources)}"
             else:
                 wide = [a for a in statement.actions or () if _SERVICE_WIDE.fullmatch(a)]
                 if not wide:

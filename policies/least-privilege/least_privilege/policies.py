@@ -24,10 +24,10 @@ RESOURCE_RULES: Final[tuple[ResourceRule[Settings], ...]] = (
 
 STACK_RULES: Final[tuple[StackRule[Inventory], ...]] = (
     StackRule(
-        name="iam-documents-are-understood",
-        description="Every IAM document can be read: valid grammar, known elements, no key twice.",
-        judge=identities.documents_are_understood,
-        remedy="Write the document as the IAM grammar has it; build it from a program's objects, not by hand.",
+        name="iam-documents-are-valid",
+        description="Every IAM document follows the policy grammar: known elements, no repeated key.",
+        judge=identities.documents_are_valid,
+        remedy="Follow the IAM policy grammar; build the document from objects of the program, not by hand.",
     ),
     StackRule(
         name="every-identity-has-a-purpose",
@@ -44,9 +44,9 @@ STACK_RULES: Final[tuple[StackRule[Inventory], ...]] = (
         severity=Severity.CRITICAL,
     ),
     StackRule(
-        name="ci-is-capped-by-its-boundary",
+        name="ci-has-a-permissions-boundary",
         description="Each CI role has a permissions boundary that allows no more than handing over.",
-        judge=identities.ci_is_capped,
+        judge=identities.ci_has_a_permissions_boundary,
         remedy="Set the role's permissionsBoundary to a policy that says the same as the role's own.",
     ),
     StackRule(
@@ -78,9 +78,9 @@ STACK_RULES: Final[tuple[StackRule[Inventory], ...]] = (
         severity=Severity.CRITICAL,
     ),
     StackRule(
-        name="nobody-can-gain-privilege",
-        description="No role's permissions open a known path to more privilege.",
-        judge=identities.nobody_can_gain_privilege,
+        name="no-privilege-escalation",
+        description="No role's permissions open a known privilege escalation path.",
+        judge=identities.no_privilege_escalation,
         remedy="Drop the action, or hold it to the role's own resources.",
         severity=Severity.CRITICAL,
     ),
@@ -92,30 +92,30 @@ STACK_RULES: Final[tuple[StackRule[Inventory], ...]] = (
     ),
     StackRule(
         name="actions-are-listed-by-name",
-        description="No document grants a whole service, everything, or everything but something.",
+        description="No document allows `*`, all actions of a service, or all but some (NotAction, NotResource).",
         judge=identities.no_service_wide_wildcards,
         remedy="List the actions by name and the resources by ARN.",
         framework=security_hub("IAM.21", "Customer managed policies should not allow wildcard actions for services"),
     ),
     StackRule(
-        name="outsiders-are-declared",
-        description="Nothing in the stack lets in the public, or an account that was not declared.",
-        judge=audiences.outsiders_are_declared,
-        remedy="Name exact roles; hold services to their source; declare outsiders in the setting externalPrincipals.",
+        name="external-access-is-declared",
+        description="No resource of the stack is open to the public or to an account that is not declared.",
+        judge=audiences.external_access_is_declared,
+        remedy="Name exact roles; hold services to their source; declare others in the setting externalPrincipals.",
         severity=Severity.CRITICAL,
     ),
     StackRule(
-        name="buckets-speak-tls-only",
-        description="Every bucket refuses requests that are not encrypted on their way.",
-        judge=audiences.buckets_speak_tls_only,
+        name="buckets-require-tls",
+        description="Every bucket refuses requests without TLS (encryption in transit).",
+        judge=audiences.buckets_require_tls,
         remedy="Deny s3:* on the bucket and its objects to everyone where aws:SecureTransport is false.",
         severity=Severity.MEDIUM,
         framework=security_hub("S3.5", "S3 general purpose buckets should require requests to use SSL"),
     ),
     StackRule(
-        name="keys-are-not-open",
-        description="A key's policy lets in its account and exact principals, and only the account administers it.",
-        judge=audiences.keys_are_not_open,
+        name="kms-keys-are-not-open",
+        description="A KMS key's policy lets in its account and exact principals, and only the account administers it.",
+        judge=audiences.kms_keys_are_not_open,
         remedy="Let the account's root administer the key and name exact roles and actions besides.",
     ),
 )

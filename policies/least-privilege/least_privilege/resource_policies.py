@@ -1,4 +1,4 @@
-"""The policies that stand on a stack's resources and name who may use them.
+"""The policies of a stack's resources, which name who may use them.
 
 Which properties hold one: the resources' pages in the Pulumi registry (aws). A property that somebody else set is
 judged by what it means: AWS's default is the owner's account alone, what another resource of the stack sets is judged

@@ -15,7 +15,7 @@ from .settings import PURPOSES, Purpose, Settings
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """A document, where it stands, and how it reaches whom it concerns."""
+    """A document, where it is declared, and how it reaches whom it concerns."""
 
     resource: Resource
     via: str
@@ -100,7 +100,7 @@ class Identity:
 
     @property
     def grants(self) -> Iterator[tuple[Source, Statement]]:
-        """Every statement that grants the role something, with where it stands."""
+        """Every statement that grants the role something, with where it is declared."""
         for source in self.sources:
             for statement in source.allows:
                 yield source, statement

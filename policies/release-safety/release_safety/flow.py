@@ -1,4 +1,4 @@
-"""Rules on the way of a release: what starts it, what checks it, who approves it, how it goes back.
+"""Rules on the way of a release: what starts it, what checks it, who approves it, how it rolls back.
 
 Sources: CodePipeline user guide, "Pipeline structure reference" and the action references; EventBridge user guide,
 "Event patterns"; CodeDeploy API reference, "DeploymentGroupInfo"; CloudTrail user guide, "Validating log files".
@@ -33,7 +33,7 @@ def production_releases_are_approved(releases: Releases) -> Iterator[Verdict]:
                 yield Finding(
                     resource=pipeline.resource,
                     found=f"the pipeline {pipeline.name} waits for approval in {approval.stage}, outside production",
-                    why="Approval is for production alone; elsewhere it teaches people to say yes unseen.",
+                    why="Approval is for production alone; elsewhere it trains people to approve without looking.",
                     remedy="Set approval: none in this stack, or mark it production: true.",
                 )
             continue
@@ -49,8 +49,8 @@ def production_releases_are_approved(releases: Releases) -> Iterator[Verdict]:
                 )
 
 
-def gate_stands_before_every_deployment(releases: Releases) -> Iterator[Verdict]:
-    """A gate before each deployment, and deployments that take what the gate gave out and nothing else."""
+def every_deployment_passes_the_gate(releases: Releases) -> Iterator[Verdict]:
+    """A gate before each deployment, and deployments that take the gate's output artifact and nothing else."""
     why = "Without the gate a deployment takes images that nobody checked, or a task definition that CI wrote."
     remedy = "Call the release gate in a stage before the deployment, and give the deployment the gate's artifact only."
     for pipeline in releases.release_pipelines:
@@ -67,7 +67,7 @@ def gate_stands_before_every_deployment(releases: Releases) -> Iterator[Verdict]
             if foreign:
                 yield Finding(
                     resource=pipeline.resource,
-                    found=f"{where} from the artifact {', '.join(foreign)}, which the gate did not give out",
+                    found=f"{where} from the artifact {', '.join(foreign)}, which is not an output of the gate",
                     why=why,
                     remedy=remedy,
                 )
@@ -110,10 +110,10 @@ def pipelines_start_from_their_own_key(releases: Releases) -> Iterator[Verdict]:
         rule = releases.rule_of(target)
         if pipeline is None:
             if ":codepipeline:" in arn:
-                yield _start(target, f"it starts the pipeline {arn}, which this stack does not hold")
+                yield _start(target, f"it starts the pipeline {arn}, which this stack does not declare")
             continue
         if rule is None:
-            yield _start(target, f"it starts the pipeline {pipeline.name} from a rule that this stack does not hold")
+            yield _start(target, f"it starts the pipeline {pipeline.name} from a rule that this stack does not declare")
             continue
         started.setdefault(id(rule), []).append(pipeline.name)
         problem = _pattern_problem(rule, pipeline)
@@ -191,7 +191,7 @@ def _one(detail: Mapping[str, Any], *path: str) -> str | None:
 # ---------------------------------------------------------------- trail
 
 
-def one_trail_validated(releases: Releases) -> Iterator[Verdict]:
+def one_trail_records_the_hand_offs(releases: Releases) -> Iterator[Verdict]:
     """More than one trail, and trails whose files are not validated, not written, or that see too much."""
     trails = releases.of("cloudtrail.Trail")
     for trail in trails[1:]:
@@ -217,8 +217,8 @@ def _trail(resource: Resource, found: str) -> Finding:
 # ---------------------------------------------------------------- deployments
 
 
-def deployments_roll_back_by_themselves(releases: Releases) -> Iterator[Verdict]:
-    """Blue/green without test listener, alarms, roll-back or bake time; rolling without circuit breaker."""
+def deployments_have_automatic_rollback(releases: Releases) -> Iterator[Verdict]:
+    """Blue/green without test listener, alarms, automatic rollback or bake time; rolling without circuit breaker."""
     for group in releases.of("codedeploy.DeploymentGroup"):
         if not group.objects("ecsService"):
             continue
@@ -235,7 +235,7 @@ def _roll_back(resource: Resource, found: str) -> Finding:
     return Finding(
         resource=resource,
         found=found,
-        why="A release that fails has to go back without anybody awake.",
+        why="A failed release has to roll back without an operator.",
         remedy="Give blue/green a test listener, alarms, autoRollbackConfiguration with DEPLOYMENT_FAILURE and "
         "DEPLOYMENT_STOP_ON_ALARM and, in production, a bake time; give rolling services a circuit breaker that rolls "
         "back.",
@@ -261,7 +261,7 @@ def _group_problems(group: Resource, releases: Releases) -> Iterator[str]:
     events = back.get("events")
     missing = sorted(_ROLL_BACK - set(events if isinstance(events, list) else []))
     if back.get("enabled") is not True or missing:
-        yield f"it does not roll back by itself ({', '.join(missing) or 'autoRollbackConfiguration is off'})"
+        yield f"it does not roll back automatically ({', '.join(missing) or 'autoRollbackConfiguration is off'})"
     if releases.settings.production(group):
         config = next(iter(group.objects("blueGreenDeploymentConfig")), {})
         old = config.get("terminateBlueInstancesOnDeploymentSuccess")

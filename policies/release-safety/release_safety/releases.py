@@ -19,18 +19,18 @@ from .settings import Settings
 
 @dataclass(frozen=True, kw_only=True)
 class ReleasePipeline(Pipeline):
-    """A pipeline, and which of its actions are the stations of a release."""
+    """A pipeline with its sources, gate, approvals and deployments."""
 
     gates: tuple[str, ...]
 
     @cached_property
     def sources(self) -> tuple[Action, ...]:
-        """Where it begins."""
+        """Its source actions."""
         return tuple(a for a in self.actions if a.category == "Source")
 
     @cached_property
     def approvals(self) -> tuple[Action, ...]:
-        """Where a person says yes."""
+        """Its manual approvals."""
         return tuple(a for a in self.actions if a.category == "Approval" and a.provider == "Manual")
 
     @cached_property
@@ -65,7 +65,7 @@ class Releases(Stack):
 
     @cached_property
     def release_pipelines(self) -> list[ReleasePipeline]:
-        """The stack's pipelines with their stations."""
+        """The stack's pipelines with their sources, gates, approvals and deployments."""
         return [
             ReleasePipeline(resource=p.resource, actions=p.actions, gates=self.settings.gates) for p in self.pipelines
         ]

@@ -54,7 +54,7 @@ _ROLLING_OWNED: Final = ("taskDefinition",)
 _NAMESPACES: Final = ("networkMode", "pidMode", "ipcMode")
 
 
-def containers_are_contained(releases: Releases) -> Iterator[Verdict]:
+def containers_are_unprivileged(releases: Releases) -> Iterator[Verdict]:
     """Privileged containers, host namespaces, host paths, added capabilities, lost read-only roots."""
     read_only = {
         (r.family, c.get("name"))
@@ -72,7 +72,7 @@ def containers_are_contained(releases: Releases) -> Iterator[Verdict]:
             yield Finding(
                 resource=revision.resource,
                 found=f"the task definition {revision.family}: {problem}",
-                why="What breaks out of a container gets the host's other tasks, and their roles.",
+                why="A container escape reaches the host's other tasks and their roles.",
                 remedy="Drop privileged, host modes, host paths, added capabilities; set readonlyRootFilesystem: true.",
             )
 
@@ -149,7 +149,7 @@ def containers_log(releases: Releases) -> Iterator[Verdict]:
                 yield Finding(
                     resource=revision.resource,
                     found=f"the container {container.get('name')} of {revision.family} has no log",
-                    why="Nobody can say afterwards what a release did.",
+                    why="Without logs nobody can tell what a release did.",
                     remedy="Give it logConfiguration with awslogs and the service's own log group.",
                 )
 
@@ -183,7 +183,7 @@ def _image_problem(  # noqa: PLR0911  a verdict a line
         account, region, repository, tag, digest = ecr.groups()
         declared = own.get(repository)
         if declared is None and not any(image.startswith(r) for r in releases.settings.registries):
-            return "the stack does not hold that repository"
+            return "the stack does not declare that repository"
         if declared is not None and (declared.account not in ("", account) or declared.region not in ("", region)):
             return "the repository of that name belongs to another account or region"
         if any(fnmatchcase(repository, p) for p in releases.settings.cache_repositories):
@@ -236,7 +236,7 @@ def _spot(resource: Resource, what: str) -> Finding:
     )
 
 
-def appspecs_carry_the_capacity_strategy(releases: Releases) -> Iterator[Verdict]:
+def appspecs_set_the_capacity_provider_strategy(releases: Releases) -> Iterator[Verdict]:
     """AppSpecs without CapacityProviderStrategy, or with one that CodeDeploy refuses."""
     for resource, appspec in releases.appspecs:
         strategy = _strategy(appspec)
@@ -267,7 +267,7 @@ def _strategy(appspec: Mapping[str, Any] | None) -> tuple[Mapping[str, Any], ...
     return ()
 
 
-def listeners_speak_tls(releases: Releases) -> Iterator[Verdict]:
+def listeners_require_tls(releases: Releases) -> Iterator[Verdict]:
     """Listeners in plain text beside one with a certificate, and old TLS."""
     balancers: dict[object, list[Resource]] = {}
     for listener in releases.of("lb.Listener"):
@@ -303,25 +303,25 @@ def _tls(resource: Resource, found: str) -> Finding:
     return Finding(
         resource=resource,
         found=found,
-        why="Whoever stands between reads and changes what the service says.",
+        why="Unencrypted traffic can be read and changed on the way.",
         remedy="Use HTTPS with a policy of TLS 1.2 or 1.3 on every listener, and on port 80 only the redirect to it.",
     )
 
 
 def log_groups_expire(releases: Releases) -> Iterator[Verdict]:
-    """Log groups that keep everything for ever."""
+    """Log groups without a retention period."""
     for group in releases.of("cloudwatch.LogGroup"):
         days = group.props.get("retentionInDays")
         if days is not UNKNOWN and not (isinstance(days, int | float) and days > 0):
             yield Finding(
                 resource=group,
-                found=f"the log group {group.text('name') or group.name} keeps its logs for ever",
+                found=f"the log group {group.text('name') or group.name} has no retention period",
                 why="Logs that nobody decided to keep cost more every month and hold what people said in them.",
                 remedy="Set retentionInDays.",
             )
 
 
-def releases_are_not_undone(releases: Releases) -> Iterator[Verdict]:
+def releases_are_not_reverted(releases: Releases) -> Iterator[Verdict]:
     """Resources that a release changes and the next update of the program would change back."""
     for service in releases.of("ecs.Service"):
         controller = next((c.get("type") for c in service.objects("deploymentController")), None) or "ECS"
@@ -347,7 +347,7 @@ def releases_are_not_undone(releases: Releases) -> Iterator[Verdict]:
 def _undone(resource: Resource, owned: Iterable[str]) -> Iterator[Finding]:
     missing = [p for p in owned if p in resource.props and not _ignores(resource, p)]
     if missing:
-        yield _undo(resource, f"the next update sets back {', '.join(missing)}")
+        yield _undo(resource, f"the next update reverts {', '.join(missing)}")
 
 
 def _ignores(resource: Resource, key: str) -> bool:
@@ -358,6 +358,6 @@ def _undo(resource: Resource, found: str) -> Finding:
     return Finding(
         resource=resource,
         found=found,
-        why="A release changes it outside the program; the program would deploy an old release by the way.",
+        why="A release changes it outside the program; an update would deploy an old release again.",
         remedy="Name the property in the resource's ignore_changes.",
     )

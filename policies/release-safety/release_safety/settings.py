@@ -1,4 +1,4 @@
-"""What a stack's owner may tell the pack, understood by every policy of the pack."""
+"""The pack's settings, understood by every policy of the pack."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def handoff_is_private_and_versioned(releases: Releases) -> Iterator[Verdict]:
         if bucket is None:
             name = what.rsplit(" ", 1)[-1]
             if name not in releases.settings.external_buckets:
-                yield _bucket(pipeline, f"the {what} is a bucket that this stack does not hold")
+                yield _bucket(pipeline, f"the {what} is a bucket that this stack does not declare")
             continue
         for problem in _bucket_problems(bucket, releases):
             yield _bucket(bucket, f"the {what} {problem}")
@@ -44,7 +44,7 @@ def _bucket(resource: Resource, found: str) -> Finding:
     return Finding(
         resource=resource,
         found=found,
-        why="What lies there becomes what runs: nobody else may read or replace it, and every version stays.",
+        why="Its objects become what runs: nobody else may read or replace them, and every version is kept.",
         remedy="Give the bucket BucketVersioning (Enabled), BucketPublicAccessBlock (all four true) and "
         "BucketServerSideEncryptionConfiguration; name a bucket of another stack in the setting externalBuckets.",
     )

@@ -288,7 +288,7 @@ def _named_in_resource_policies() -> Iterator[Case]:
 
 
 def _boundaries() -> Iterator[Case]:
-    policy = "ci-is-capped-by-its-boundary"
+    policy = "ci-has-a-permissions-boundary"
     for words, boundary in {
         "no boundary": None,
         "administrator as boundary": "arn:aws:iam::aws:policy/AdministratorAccess",

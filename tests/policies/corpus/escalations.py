@@ -168,7 +168,7 @@ def cases() -> Iterator[Case]:
         purpose, clean = (("task", [DATA]), ("ci", CI_STATEMENTS), ("task", [DATA]))[number % 3]
         yield on_role(
             f"{catalogue} {number} {' '.join(actions)}",
-            "nobody-can-gain-privilege",
+            "no-privilege-escalation",
             purpose,
             [*clean, allow(list(actions), "*")],
             clean,

@@ -12,7 +12,7 @@ from tests.policies.corpus.parts import added, instead, slug
 from tests.policies.judges import Thing
 from tests.policies.world import arn, document, role_arn
 
-POLICY = "outsiders-are-declared"
+POLICY = "external-access-is-declared"
 ROOT = f"arn:aws:iam::{world.ACCOUNT}:root"
 FOREIGN = f"arn:aws:iam::{world.OTHER}:root"
 
@@ -206,7 +206,7 @@ def _others() -> Iterator[Case]:
 
 
 def _plain_text() -> Iterator[Case]:
-    policy = "buckets-speak-tls-only"
+    policy = "buckets-require-tls"
     name = world.ARTIFACTS
     good = world.tls_only(name)
     variants: dict[str, Any] = {
@@ -252,7 +252,7 @@ def _bucket_policy(bucket: str, statement: dict[str, Any]) -> Thing:
 
 
 def _keys() -> Iterator[Case]:
-    policy = "keys-are-not-open"
+    policy = "kms-keys-are-not-open"
     own = {"Effect": "Allow", "Principal": {"AWS": ROOT}, "Action": "kms:*", "Resource": "*"}
     role = {"AWS": role_arn("shop-gate")}
 

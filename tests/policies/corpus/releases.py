@@ -100,7 +100,7 @@ def _approvals() -> Iterator[Case]:
 
 
 def _gates() -> Iterator[Case]:
-    policy = "gate-stands-before-every-deployment"
+    policy = "every-deployment-passes-the-gate"
     taken = copy.deepcopy(DEPLOY)
     taken["actions"][0]["inputArtifacts"] = ["Handoff"]
     both = copy.deepcopy(DEPLOY)
@@ -251,7 +251,7 @@ def _repositories() -> Iterator[Case]:
 
 
 def _deployments() -> Iterator[Case]:
-    policy = "deployments-roll-back-by-themselves"
+    policy = "deployments-have-automatic-rollback"
     group = WORLD["group"]
     pair = group.inputs["loadBalancerInfo"]["targetGroupPairInfo"]
 
@@ -320,14 +320,14 @@ def _containers() -> Iterator[Case]:
         "in the host's memory": WORLD["first"].but(ipcMode="host"),
         "with the host's files": WORLD["first"].but(volumes=[{"name": "docker", "hostPath": "/var/run/docker.sock"}]),
     }.items():
-        yield instead(f"a container {words}", "containers-are-contained", [bad], good)
+        yield instead(f"a container {words}", "containers-are-unprivileged", [bad], good)
     template = {"family": "shop", "containerDefinitions": [{**CONTAINER, "image": "<IMAGE>"}]}
     written = Thing(
         type="aws:s3/bucketObjectv2:BucketObjectv2", name="definition",
         inputs={"bucket": world.TEMPLATES, "key": "shop/taskdef.json", "content": json.dumps(template)},
     )  # fmt: skip
     yield instead(
-        "a container that lost its read-only root", "containers-are-contained",
+        "a container that lost its read-only root", "containers-are-unprivileged",
         [written, first({"readonlyRootFilesystem": False})], [written, WORLD["first"]],
     )  # fmt: skip
     plain: dict[str, tuple[str, str]] = {
@@ -393,7 +393,7 @@ def _rest() -> Iterator[Case]:
             f"a production service {words}", "production-keeps-on-demand-capacity", [service.but(capacityProviderStrategies=strategy)],
             [service.but(capacityProviderStrategies=[{"capacityProvider": "FARGATE", "base": 1}, {"capacityProvider": "FARGATE_SPOT", "weight": 3}])],
         )  # fmt: skip
-    policy = "appspecs-carry-the-capacity-strategy"
+    policy = "appspecs-set-the-capacity-provider-strategy"
     template = WORLD["template"]
     for words, text in {
         "without a strategy": "version: 0.0\nResources:\n- TargetService: {Type: 'AWS::ECS::Service', Properties: {TaskDefinition: x}}\n",
@@ -403,7 +403,7 @@ def _rest() -> Iterator[Case]:
         "with weights of nothing": world.APPSPEC.replace("Base: 1", "Base: 0").replace("Weight: 1", "Weight: 0"),
     }.items():
         yield instead(f"an appspec {words}", policy, [template.but(content=text)], [template])
-    policy = "listeners-speak-tls"
+    policy = "listeners-require-tls"
     listener = WORLD["listener-443"]
     redirect = [{"type": "redirect", "redirect": {"port": "443", "protocol": "HTTPS", "statusCode": "HTTP_301"}}]
     plain = Thing(
@@ -421,7 +421,7 @@ def _rest() -> Iterator[Case]:
         "that says nothing of tls": listener.but(sslPolicy=None),
     }.items():
         yield instead(f"a listener {words}", policy, [bad], [plain if bad.name == plain.name else listener])
-    policy = "releases-are-not-undone"
+    policy = "releases-are-not-reverted"
     for words, ignored in {
         "the task definition": ("desiredCount", "capacityProviderStrategies"),
         "the count": ("taskDefinition", "capacityProviderStrategies"),
@@ -439,7 +439,7 @@ def _rest() -> Iterator[Case]:
     logs = WORLD["logs"]
     for words, days in {"for ever": 0, "without an end": None}.items():
         yield instead(f"logs kept {words}", "log-groups-expire", [logs.but(retentionInDays=days)], [logs])
-    policy = "one-trail-sees-the-hand-offs"
+    policy = "one-trail-records-the-hand-offs"
     second = Thing(type=trail.type, name="second-trail", inputs=trail.inputs)
     for words, more in {
         "without validation": [trail.but(enableLogFileValidation=False)],

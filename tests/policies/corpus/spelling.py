@@ -9,7 +9,7 @@ from tests.policies.corpus import Case
 from tests.policies.corpus.parts import DATA, on_role
 from tests.policies.world import document
 
-POLICY = "iam-documents-are-understood"
+POLICY = "iam-documents-are-valid"
 GOOD = document(DATA)
 S = json.dumps(DATA)
 
