@@ -16,6 +16,11 @@ RELEASE: Final = "release.json"
 HANDOFF_ARCHIVE: Final = f"{IMAGE_DEFINITIONS}.zip"
 TEMPLATE_ARCHIVE: Final = "template.zip"
 
+#: The same as artifacts of a pipeline: what the gate takes, and what it gives.
+HANDOFF_ARTIFACT: Final = "Handoff"
+TEMPLATE_ARTIFACT: Final = "Template"
+RELEASE_ARTIFACT: Final = "Release"
+
 #: Where the gate puts a pinned image, CodePipeline the registered revision, the gate the pipeline's network.
 IMAGE_PLACEHOLDER: Final = "<IMAGE>"
 TASK_DEFINITION_PLACEHOLDER: Final = "<TASK_DEFINITION>"

@@ -37,18 +37,16 @@ together in one approval's CustomData and leave 150 characters for its own words
 
 from __future__ import annotations
 
-import json
-import logging
 import os
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from contract import files, variables
 from functions.gate import changes, handoff, images, rendering, rollback, scans
-from functions.shared import aws, deadline, errors
-from functions.shared.errors import CONFIGURATION, HANDOFF, MISSING, UNAVAILABLE, Refusal
-from functions.shared.strict_json import loads, shown
+from functions.shared import aws, codepipeline_job
+from functions.shared.codepipeline_job import Success, Wait
+from functions.shared.errors import CONFIGURATION, HANDOFF, UNAVAILABLE, Refusal, cut
+from functions.shared.strict_json import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,70 +54,12 @@ if TYPE_CHECKING:
     from contract.release import Contract
     from functions.gate.images import PinnedImage
     from functions.gate.scans import Scan
+    from functions.shared import deadline
     from functions.shared.aws import Client
-
-log = logging.getLogger(__name__)
-log.setLevel(logging.INFO)
+    from functions.shared.codepipeline_job import Answer, Job
 
 #: Characters of each output variable; all but the digests stand in one text of 1,000.
 VARIABLE_CAPS: Final = {"images": 250, "commit": 120, "scan": 200, "changes": 280, "digests": 900}
-#: CodePipeline API reference: FailureDetails.message and ExecutionDetails.summary.
-MESSAGE_CAP: Final = 5000
-SUMMARY_CAP: Final = 2048
-#: Seconds kept of the function's time to answer CodePipeline in.
-RESERVE: Final = 5.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Location:
-    """An artifact's place; `key_id` is the KMS key that CodePipeline wants it encrypted with, if any."""
-
-    bucket: str
-    key: str
-    key_id: str | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """One CodePipeline job (user guide, "JSON event example" of the Lambda action).
-
-    `network` is where a blue/green service's next tasks stand, as the pipeline tells it and nobody has looked at yet.
-    """
-
-    id: str
-    service: str | None
-    network: Any
-    handoff: Location
-    template: Location
-    release: Location
-    since: float | None
-    credentials: Mapping[str, str] = field(repr=False)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Success:
-    """The release is good: variables for the later stages."""
-
-    variables: Mapping[str, str]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wait:
-    """Ask again: a scan is running since `since` (epoch seconds of the first job)."""
-
-    since: float
-    summary: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Failure:
-    """The release goes no further."""
-
-    sentence: str
-    kind: str
-
-
-Answer = Success | Wait | Failure
 
 
 def handler(event: Mapping[str, Any], context: deadline.Context) -> dict[str, str]:
@@ -132,98 +72,7 @@ def handler(event: Mapping[str, Any], context: deadline.Context) -> dict[str, st
     Raises:
         ValueError: when the event is no CodePipeline job, so that there is nobody to answer.
     """
-    job_id = _job_id(event)
-    answer = _answer(event["CodePipeline.job"], deadline.seconds_left(context, RESERVE))
-    log.info("%s", json.dumps({"job": job_id, **_record(answer)}))
-    pipeline = aws.client("codepipeline")
-    try:
-        _deliver(pipeline, job_id, answer)
-    except Exception as error:
-        fault = errors.of_aws(error)
-        # A busy CodePipeline is asked again: Lambda delivers the job a second time, and the answer is the same.
-        if fault is None or fault.kind == UNAVAILABLE or isinstance(answer, Failure):
-            raise
-        answer = Failure(sentence=f"CodePipeline did not take the gate's answer. {fault}", kind=fault.kind)
-        _deliver(pipeline, job_id, answer)
-    return {"job": job_id, **_record(answer)}
-
-
-def _job_id(event: Mapping[str, Any]) -> str:
-    job = event.get("CodePipeline.job") if isinstance(event, dict) else None
-    if not isinstance(job, dict) or not isinstance(job.get("id"), str):
-        sentence = "The event is not a CodePipeline job: it has no CodePipeline.job with an id."
-        raise ValueError(sentence)  # noqa: TRY004  (wrong as a value, whatever its type)
-    return str(job["id"])
-
-
-def _answer(event: Mapping[str, Any], seconds: float) -> Answer:
-    """Examine the job; whatever goes wrong becomes an answer."""
-    try:
-        return deadline.run(lambda: examine(read_job(event), time.time()), seconds)
-    except Refusal as refusal:
-        return Failure(sentence=str(refusal), kind=refusal.kind)
-    except deadline.OutOfTimeError:
-        sentence = "The gate ran out of its own time before it could decide; retry the stage."
-        return Failure(sentence=sentence, kind=UNAVAILABLE)
-    except Exception as error:
-        # Everything, since a job without an answer blocks its pipeline for twenty minutes.
-        if fault := errors.of_aws(error):
-            return Failure(sentence=str(fault), kind=fault.kind)
-        log.exception("The gate failed")
-        sentence = f"The gate itself failed ({type(error).__name__}); its log says where."
-        return Failure(sentence=sentence, kind=UNAVAILABLE)
-
-
-def read_job(event: Mapping[str, Any]) -> Job:
-    """Take the job's event apart.
-
-    Raises:
-        Refusal: of kind ConfigurationError when the pipeline does not give what the gate needs.
-    """
-    data = event.get("data", {})
-    text = data.get("actionConfiguration", {}).get("configuration", {}).get("UserParameters") or "{}"
-    parameters = loads(str(text).encode(), "The action's UserParameters", CONFIGURATION)
-    told = parameters if isinstance(parameters, dict) else {}
-    key = data.get("encryptionKey") or {}
-    credentials = data.get("artifactCredentials") or {}
-    token = data.get("continuationToken")
-    for name in ("accessKeyId", "secretAccessKey", "sessionToken"):
-        if not credentials.get(name):
-            raise Refusal(f"The job's artifactCredentials lack {name}; retry the stage.", CONFIGURATION)
-    return Job(
-        id=str(event.get("id")),
-        service=told.get("service"),
-        network=told.get("network"),
-        handoff=_location(data, "inputArtifacts", "Handoff", key),
-        template=_location(data, "inputArtifacts", "Template", key),
-        release=_location(data, "outputArtifacts", "Release", key),
-        since=_since(token) if token else None,
-        credentials={
-            "aws_access_key_id": str(credentials["accessKeyId"]),
-            "aws_secret_access_key": str(credentials["secretAccessKey"]),
-            "aws_session_token": str(credentials["sessionToken"]),
-        },
-    )
-
-
-def _location(data: Mapping[str, Any], side: str, name: str, key: Mapping[str, Any]) -> Location:
-    for artifact in data.get(side, []):
-        if artifact.get("name") == name:
-            place = artifact.get("location", {}).get("s3Location", {})
-            return Location(bucket=str(place.get("bucketName")), key=str(place.get("objectKey")), key_id=key.get("id"))
-    has = [artifact.get("name") for artifact in data.get(side, [])]
-    raise Refusal(
-        f"The pipeline's Verify action has {shown(has)} as {side}; it must have {name} among them.",
-        CONFIGURATION,
-    )
-
-
-def _since(token: str) -> float:
-    read = loads(str(token).encode(), "The job's continuation token", CONFIGURATION)
-    since = read.get("since") if isinstance(read, dict) else None
-    if not isinstance(since, int | float):
-        raise Refusal(f"The job's continuation token is {shown(token)}, which the gate did not write.", CONFIGURATION)
-    return float(since)
+    return codepipeline_job.handle(event, context, lambda job: examine(job, time.time()), name="gate")
 
 
 def examine(job: Job, now: float) -> Answer:
@@ -236,31 +85,43 @@ def examine(job: Job, now: float) -> Answer:
     Raises:
         Refusal: the release does not go on.
     """
-    store = aws.client("s3", **job.credentials)
-    template = rendering.members(_get(store, job.template, rendering.ARCHIVE_CAP, rendering.ARCHIVE, CONFIGURATION))
+    since = _since(job, now)
+    template = rendering.members(
+        job.read(files.TEMPLATE_ARTIFACT, cap=rendering.ARCHIVE_CAP, name=rendering.ARCHIVE, kind=CONFIGURATION)
+    )
     terms = rendering.contract(template[files.RELEASE])
-    if job.service != terms.service:
+    if (service := job.parameters.get("service")) != terms.service:
         raise Refusal(
-            f"The pipeline's UserParameters name the service {shown(job.service)} and its template is "
+            f"The pipeline's UserParameters name the service {shown(service)} and its template is "
             f"{terms.service}'s; bring the stack up again.",
             CONFIGURATION,
         )
-    spec = rendering.app_spec(template.get(files.APPSPEC), terms, job.network)
-    named = handoff.read(_get(store, job.handoff, handoff.ARCHIVE_CAP, handoff.ARCHIVE, HANDOFF), terms)
+    spec = rendering.app_spec(template.get(files.APPSPEC), terms, job.parameters.get("network"))
+    archive = job.read(files.HANDOFF_ARTIFACT, cap=handoff.ARCHIVE_CAP, name=handoff.ARCHIVE, kind=HANDOFF)
+    named = handoff.read(archive, terms)
     registry = images.Registry(aws.client("ecr", terms.region), terms, images.fetch)
     pinned = [registry.pin(image) for image in named]
     task = rendering.task_definition(
         template[files.TASK_DEFINITION], {image.container: images.uri(image, terms) for image in pinned}
     )
-    since = now if job.since is None else job.since
     running = _running(aws.client("ecs", terms.region), terms)
     earlier = rollback.Earlier(aws.client("ecs", terms.region), running)
     scanned = [(image, registry.scan(image, digest)) for image in pinned for digest in image.runs]
     if waiting := _waiting(scanned, terms, earlier, since, now):
-        return Wait(since=since, summary=waiting)
+        return Wait(token={"since": since}, summary=waiting)
     change = changes.described(pinned, running, task, registry.tags)
-    _put(store, job.release, rendering.artifact(task, spec, images.definitions(pinned, terms)))
-    return Success(variables=_variables(pinned, scanned, change))
+    job.write(files.RELEASE_ARTIFACT, rendering.artifact(task, spec, images.definitions(pinned, terms)))
+    found = _variables(pinned, scanned, change)
+    return Success(summary=found["changes"], variables=found)
+
+
+def _since(job: Job, now: float) -> float:
+    """When the first job of this release came, in epoch seconds."""
+    since = now if job.token is None else job.token.get("since")
+    if not isinstance(since, int | float):
+        found = shown(job.token)
+        raise Refusal(f"The job's continuation token is {found}, which the gate did not write.", CONFIGURATION)
+    return float(since)
 
 
 def _waiting(
@@ -295,24 +156,6 @@ def _waits(image: PinnedImage, scan: Scan, terms: Contract, waited: float) -> bo
     return True
 
 
-def _get(store: Client, place: Location, cap: int, name: str, kind: str) -> bytes:
-    """Read an artifact of at most `cap` bytes."""
-    try:
-        said = store.get_object(Bucket=place.bucket, Key=place.key)
-    except (store.exceptions.NoSuchKey, store.exceptions.NoSuchBucket):
-        raise Refusal(f"{name} is not in the artifact bucket any more; release again.", MISSING) from None
-    with said["Body"] as body:
-        data: bytes = body.read(cap + 1)
-    if len(data) > cap:
-        raise Refusal(f"{name} is larger than {cap} bytes; at most that many are allowed.", kind)
-    return data
-
-
-def _put(store: Client, place: Location, data: bytes) -> None:
-    encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": place.key_id} if place.key_id else {}
-    store.put_object(Bucket=place.bucket, Key=place.key, Body=data, ContentType="application/zip", **encryption)
-
-
 def _running(ecs: Client, terms: Contract) -> dict[str, Any] | None:
     """The task definition that runs now; None when the service is not there or has none."""
     try:
@@ -342,38 +185,4 @@ def _variables(
         "scan": "; ".join(f"{image.container}: {scan.words()}" for image, scan in scanned),
         "changes": change,
     }
-    return {key: _cut(value, VARIABLE_CAPS[key]) for key, value in values.items()}
-
-
-def _cut(text: str, cap: int) -> str:
-    return text if len(text) <= cap else f"{text[: cap - 3]}..."
-
-
-def _record(answer: Answer) -> dict[str, str]:
-    """What the log says of an answer."""
-    if isinstance(answer, Success):
-        return {"outcome": "success", **answer.variables}
-    if isinstance(answer, Wait):
-        return {"outcome": "wait", "summary": answer.summary}
-    return {"outcome": "refused", "kind": answer.kind, "sentence": answer.sentence}
-
-
-def _deliver(pipeline: Client, job_id: str, answer: Answer) -> None:
-    """Tell CodePipeline. A job that was answered before (Lambda delivered it twice) needs no second answer."""
-    try:
-        if isinstance(answer, Failure):
-            pipeline.put_job_failure_result(
-                jobId=job_id,
-                failureDetails={"type": answer.kind, "message": _cut(answer.sentence, MESSAGE_CAP)},
-            )
-        elif isinstance(answer, Wait):
-            token = json.dumps({"since": answer.since})
-            details = {"summary": _cut(answer.summary, SUMMARY_CAP)}
-            pipeline.put_job_success_result(jobId=job_id, continuationToken=token, executionDetails=details)
-        else:
-            details = {"summary": _cut(answer.variables["changes"], SUMMARY_CAP)}
-            pipeline.put_job_success_result(
-                jobId=job_id, executionDetails=details, outputVariables=dict(answer.variables)
-            )
-    except (pipeline.exceptions.InvalidJobStateException, pipeline.exceptions.JobNotFoundException):
-        log.info("%s", json.dumps({"job": job_id, "outcome": "answered before"}))
+    return {key: cut(value, VARIABLE_CAPS[key]) for key, value in values.items()}

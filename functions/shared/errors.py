@@ -60,6 +60,11 @@ class Refusal(Exception):  # noqa: N818  (nothing went wrong: somebody is told n
         self.kind = kind
 
 
+def cut(text: str, cap: int) -> str:
+    """The text in at most `cap` characters."""
+    return text if len(text) <= cap else f"{text[: cap - 3]}..."
+
+
 _READS = frozenset({"GetObject", "HeadObject"})
 
 

@@ -11,6 +11,7 @@ import yaml
 
 from contract.release import Contract
 from functions.gate import changes, images, release_gate, rendering, rollback, scans
+from functions.shared import codepipeline_job
 from functions.shared.errors import Refusal
 from tests.functions import world as w
 from tests.functions.world import (
@@ -166,7 +167,7 @@ def test_the_jobs_credentials_stand_in_no_log_and_no_answer(world, caplog, capfd
 
 
 def test_a_job_prints_without_its_credentials():
-    job = release_gate.read_job({"id": "1", "data": w.World.job_data()})
+    job = codepipeline_job.read({"id": "1", "data": w.World.job_data()})
 
     assert "the-job-secret" not in repr(job)
     assert "the-job-secret" in job.credentials.values()
