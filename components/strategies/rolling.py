@@ -114,11 +114,7 @@ class Rolling(pulumi.ComponentResource):
                 handler="functions.deploy.ecs_deploy.handler",
                 description=f"Rolling deployment of {names.base}",
                 statements=(
-                    iam.Statement(
-                        sid="UpdateTheService",
-                        actions=("ecs:DescribeServices", "ecs:UpdateService"),
-                        resources=(names.stack.arn("ecs", f"service/{names.stack.cluster}/{names.base}"),),
-                    ),
+                    *_deploy_statements(names),
                     iam.Statement(
                         sid="CompareRevisions",
                         actions=("ecs:DescribeTaskDefinition",),
@@ -143,3 +139,26 @@ class Rolling(pulumi.ComponentResource):
             pulumi.ResourceOptions(parent=self),
         ).function
         self.register_outputs({"functionArn": self.function.arn})
+
+
+def _deploy_statements(names: ServiceNames) -> tuple[iam.Statement, ...]:
+    """Updating the service and reading ECS's records of how that goes, which two actions ask for on both kinds."""
+    place = f"{names.stack.cluster}/{names.base}"
+    described = ("ecs:DescribeServiceDeployments", "ecs:DescribeServiceRevisions")
+    return (
+        iam.Statement(
+            sid="UpdateTheService",
+            actions=("ecs:DescribeServices", "ecs:ListServiceDeployments", "ecs:UpdateService", *described),
+            resources=(names.stack.arn("ecs", f"service/{place}"),),
+        ),
+        iam.Statement(
+            sid="ReadItsDeployments",
+            actions=("ecs:DescribeServiceDeployments",),
+            resources=(names.stack.arn("ecs", f"service-deployment/{place}/*"),),
+        ),
+        iam.Statement(
+            sid="ReadItsServiceRevisions",
+            actions=("ecs:DescribeServiceRevisions",),
+            resources=(names.stack.arn("ecs", f"service-revision/{place}/*"),),
+        ),
+    )

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from .service_deployments import ServiceDeployments
+
 if TYPE_CHECKING:
     from .account import Account
     from .declared import Service
@@ -49,10 +51,11 @@ def asked_to_start(definition: Mapping[str, Any], arn: Callable[[str, str], str]
 
 
 class Ecs:
-    """Starts tasks."""
+    """Starts tasks, and keeps the records of deployments."""
 
     def __init__(self, account: Account, timeline: Timeline) -> None:
         self._account, self._timeline = account, timeline
+        self.deployments = ServiceDeployments(account)
 
     def start_tasks(self, service: Service, task_definition: str) -> None:
         """Have ECS assume the revision's roles and ask for what it needs before the application runs."""

@@ -144,6 +144,13 @@ def _service(params: Mapping[str, Any], look: Lookup) -> tuple[str, ...]:
     return tuple(look.arn("ecs", f"service/{params['cluster']}/{name}") for name in names)
 
 
+def _with_service(params: Mapping[str, Any], look: Lookup) -> tuple[str, ...]:
+    """Service deployments or service revisions, and the service that they belong to."""
+    named = [arn for key in ("serviceDeploymentArns", "serviceRevisionArns") for arn in params.get(key, ())]
+    services = {"/".join(arn.split("/")[1:3]) for arn in named}
+    return (*(look.arn("ecs", f"service/{one}") for one in sorted(services)), *named)
+
+
 def _task_set(params: Mapping[str, Any], look: Lookup) -> tuple[str, ...]:
     own = str(params.get("taskSet", "")).rpartition("/")[2] or "ecs-svc-new"
     return (look.arn("ecs", f"task-set/{params['cluster']}/{params['service']}/{own}"),)
@@ -186,6 +193,9 @@ _PLAIN: Final[dict[str, tuple[str, Callable[[Mapping[str, Any], Lookup], tuple[s
     },
     "ecr:GetAuthorizationToken": ("ecr:GetAuthorizationToken", _everything),
     "ecs:DescribeServices": ("ecs:DescribeServices", _service),
+    "ecs:ListServiceDeployments": ("ecs:ListServiceDeployments", _service),
+    "ecs:DescribeServiceDeployments": ("ecs:DescribeServiceDeployments", _with_service),
+    "ecs:DescribeServiceRevisions": ("ecs:DescribeServiceRevisions", _with_service),
     "ecs:DescribeTaskDefinition": ("ecs:DescribeTaskDefinition", _everything),
     "ecs:UpdateServicePrimaryTaskSet": ("ecs:UpdateServicePrimaryTaskSet", _service),
     "ecs:CreateTaskSet": ("ecs:CreateTaskSet", _task_set),

@@ -2,7 +2,7 @@ import io
 import json
 import logging
 import zipfile
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import boto3
@@ -12,8 +12,11 @@ import pytest
 from moto import mock_aws
 from moto.ecs.models import ecs_backends
 
-from functions.deploy import ecs_deploy
-from functions.deploy.ecs_deploy import Failure, Success, Token, Wait, judge, same, update
+from functions.deploy import ecs_deploy, revisions
+from functions.deploy.revisions import same
+from functions.deploy.rollout import Token, judge, update
+from functions.shared import codepipeline_job, deadline
+from functions.shared.codepipeline_job import Failure, Success, Wait
 
 #: Read once for all tests: reading them is most of what a new session costs.
 MODELS = botocore.loaders.create_loader()
@@ -126,6 +129,25 @@ def deployment(revision, status="PRIMARY", state="IN_PROGRESS", reason=None, **m
     }
 
 
+def service_deployment(revision, status="IN_PROGRESS", *, running=1, failed=0, created=None, **more):
+    """ECS's record of a deployment; its service revision is numbered as the revision of the task definition is."""
+    place = f"{CLUSTER}/{SERVICE}"
+    return {
+        "serviceDeploymentArn": f"arn:aws:ecs:{REGION}:{ACCOUNT}:service-deployment/{place}/D{revision}",
+        "createdAt": created or datetime.now(tz=UTC),
+        "status": status,
+        "targetServiceRevision": {
+            "arn": f"arn:aws:ecs:{REGION}:{ACCOUNT}:service-revision/{place}/{revision}",
+            "requestedTaskCount": 2,
+            "runningTaskCount": running,
+            "pendingTaskCount": 2 - running,
+        },
+        "deploymentCircuitBreaker": {"status": "MONITORING", "failureCount": failed, "threshold": 3},
+        "alarms": {"status": "DISABLED", "alarmNames": [], "triggeredAlarmNames": []},
+        **more,
+    }
+
+
 class World:
     """One service in an emulated account; `job` runs the handler and gives what CodePipeline was told."""
 
@@ -137,6 +159,7 @@ class World:
         self.callers = {}
         self.answers = []
         self.faults = {}
+        self.records = []
         self.stages = [{"stageName": "Source"}, stage(EXECUTION, "InProgress")]
         boto3.DEFAULT_SESSION.events.register("before-call", self._meet)
         self.s3 = boto3.client("s3")
@@ -163,6 +186,8 @@ class World:
             }
         if name == "codepipeline:GetPipelineState":
             return SimpleNamespace(status_code=200), {"stageStates": self.stages}
+        if name in RECORDS:
+            return SimpleNamespace(status_code=200), RECORDS[name](self, json.loads(params["body"]))
         if name.startswith("codepipeline:PutJob"):
             self.answers.append((model.name, json.loads(params["body"])))
             return SimpleNamespace(status_code=200), {}
@@ -177,6 +202,40 @@ class World:
     @property
     def service(self):
         return ecs_backends[ACCOUNT][REGION].services[f"{CLUSTER}:{SERVICE}"]
+
+    def watch_requests(self, operation, see):
+        """Show the body of each request of an operation of ECS as it goes out."""
+
+        def sent(request, **_):
+            if request.headers["X-Amz-Target"].decode().endswith(operation):
+                see(json.loads(request.body))
+
+        boto3.DEFAULT_SESSION.events.register_first("before-send.ecs", sent)
+
+    def _list(self, asked):
+        place = {"serviceDeploymentArn", "status", "createdAt"}
+        return {
+            "serviceDeployments": [
+                {key: one[key] for key in place} | {"targetServiceRevisionArn": one["targetServiceRevision"]["arn"]}
+                for one in self.records
+                if one["createdAt"].timestamp() >= asked["createdAt"]["after"]
+            ]
+        }
+
+    def _describe(self, asked):
+        return {
+            "serviceDeployments": [
+                r for r in self.records if r["serviceDeploymentArn"] in asked["serviceDeploymentArns"]
+            ]
+        }
+
+    def _revisions(self, asked):
+        return {
+            "serviceRevisions": [
+                {"serviceRevisionArn": one, "taskDefinition": arn(int(one.rpartition("/")[2]))}
+                for one in asked["serviceRevisionArns"]
+            ]
+        }
 
     def rolls_out(self, *deployments, events=()):
         self.service.deployments[:] = deployments
@@ -226,6 +285,13 @@ class World:
         return self.ecs.list_task_definitions(familyPrefix=SERVICE)["taskDefinitionArns"]
 
 
+RECORDS = {
+    "ecs:ListServiceDeployments": World._list,
+    "ecs:DescribeServiceDeployments": World._describe,
+    "ecs:DescribeServiceRevisions": World._revisions,
+}
+
+
 @pytest.fixture
 def world(monkeypatch):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
@@ -247,7 +313,7 @@ def test_the_first_job_registers_the_release_and_updates_the_service(world):
     registered = world.ecs.describe_task_definition(taskDefinition=arn(2), include=["TAGS"])
     assert name == "PutJobSuccessResult"
     assert token["taskDefinition"] == arn(2)
-    assert token["deadline"] - token["began"] == 60 * 60
+    assert token["deadline"] - token["since"] == 60 * 60 + 5
     assert world.service.task_definition == arn(2)
     assert registered["taskDefinition"]["containerDefinitions"][0]["image"] == IMAGE
     assert registered["taskDefinition"]["taskRoleArn"] == TASKDEF["taskRoleArn"]
@@ -256,10 +322,15 @@ def test_the_first_job_registers_the_release_and_updates_the_service(world):
 
 
 def test_a_continuation_token_is_within_what_codepipeline_takes(world):
-    longest = Token(task_definition=arn(10**9, family="f" * 255), began=1763.123456789e6, deadline=1763.987654321e6)
+    longest = Token(
+        task_definition=arn(10**9, family="f" * 255),
+        since=1763.123456789e6,
+        deadline=1763.987654321e6,
+        deployment=f"arn:aws:ecs:{REGION}:{ACCOUNT}:service-deployment/{'c' * 255}/{'s' * 255}/{'d' * 40}",
+    )
 
-    assert len(longest.text()) <= 2048
-    assert ecs_deploy.read_token(longest.text()) == longest
+    assert len(json.dumps(longest.dump())) <= 2048
+    assert Token.parse(longest.dump()) == longest
 
 
 def test_the_artifact_is_read_with_the_jobs_credentials_and_nothing_else_is(world):
@@ -369,7 +440,7 @@ def test_the_timeout_is_infrastructures_to_set(world, monkeypatch):
 
     token = json.loads(world.begun())
 
-    assert token["deadline"] - token["began"] == 15 * 60
+    assert token["deadline"] - token["since"] == 15 * 60 + 5
 
 
 @pytest.mark.parametrize("minutes", ["", "soon", "0", "1381", "nan", "-5", "inf"])
@@ -401,74 +472,158 @@ def test_a_retry_after_ecs_gave_up_begins_again_by_force(world):
 # Later jobs.
 
 
-def test_a_deployment_in_progress_goes_on_with_the_same_token(world):
-    token = world.begun()
-    world.rolls_out(deployment(2), deployment(1, status="ACTIVE", state="COMPLETED"))
+def test_a_deployment_in_progress_goes_on_and_is_remembered(world):
+    first = json.loads(world.begun())
+    world.records = [service_deployment(2, failed=1)]
 
-    name, said = world.job(token)
+    name, said = world.job(json.dumps(first))
 
     assert name == "PutJobSuccessResult"
-    assert said["continuationToken"] == token
+    record = f"arn:aws:ecs:{REGION}:{ACCOUNT}:service-deployment/prod/prod-worker/D2"
+    assert json.loads(said["continuationToken"]) == {**first, "deployment": record}
     assert said["executionDetails"] == {
-        "summary": "Deploying prod-worker:2 to service prod-worker: 1 of 2 tasks running."
+        "summary": "Deploying prod-worker:2 to service prod-worker: 1 of 2 tasks running, 1 failed."
     }
 
 
-def test_later_jobs_only_look(world):
+def test_later_jobs_only_look_and_list_once(world):
     token = world.begun()
-    world.rolls_out(deployment(2))
+    world.records = [service_deployment(2)]
     world.calls.clear()
 
-    world.job(token)
+    _, said = world.job(token)
+    looked = list(world.calls)
+    world.calls.clear()
+    world.job(said["continuationToken"])
 
-    assert world.calls == ["ecs:DescribeServices", "codepipeline:PutJobSuccessResult"]
+    assert looked == [
+        "ecs:DescribeServices",
+        "ecs:ListServiceDeployments",
+        "ecs:DescribeServiceRevisions",
+        "ecs:DescribeServiceDeployments",
+        "codepipeline:PutJobSuccessResult",
+    ]
+    assert world.calls == ["ecs:DescribeServices", "ecs:DescribeServiceDeployments", "codepipeline:PutJobSuccessResult"]
 
 
-def test_a_completed_deployment_succeeds_with_its_variables(world):
+def test_a_successful_deployment_succeeds_with_its_variables(world):
     token = world.begun()
-    world.rolls_out(deployment(2, state="COMPLETED"))
+    world.records = [service_deployment(1, "STOPPED"), service_deployment(2, "SUCCESSFUL", running=2)]
 
     name, said = world.job(token)
 
     assert name == "PutJobSuccessResult"
     assert "continuationToken" not in said
-    assert said["outputVariables"] == {"taskDefinition": arn(2), "deploymentId": f"ecs-svc/{2:019}"}
-    assert said["executionDetails"]["externalExecutionId"] == f"ecs-svc/{2:019}"
+    assert said["outputVariables"] == {"taskDefinition": arn(2), "deploymentId": "D2"}
+    assert said["executionDetails"] == {"summary": "prod-worker:2 is deployed.", "externalExecutionId": "D2"}
 
 
-def test_a_roll_back_fails_with_the_breakers_reason_and_the_latest_event(world):
+def test_an_earlier_deployment_of_the_same_revision_is_not_this_one(world):
+    token = world.begun()
+    world.records = [service_deployment(2, "ROLLBACK_SUCCESSFUL", created=datetime.now(tz=UTC) - timedelta(minutes=5))]
+
+    name, said = world.job(token)
+
+    assert name == "PutJobSuccessResult"
+    assert said["continuationToken"] == token
+
+
+def test_the_newest_of_two_deployments_of_the_same_revision_is_this_one(world):
+    token = world.begun()
+    first = service_deployment(2, "STOPPED", created=datetime.now(tz=UTC) - timedelta(seconds=1))
+    world.records = [first, {**service_deployment(2), "serviceDeploymentArn": "arn:forced"}]
+
+    _, said = world.job(token)
+
+    assert json.loads(said["continuationToken"])["deployment"] == "arn:forced"
+
+
+def test_a_rollback_is_waited_for(world):
+    token = world.begun()
+    world.records = [service_deployment(2, "ROLLBACK_IN_PROGRESS", running=0, failed=3)]
+
+    name, said = world.job(token)
+
+    assert name == "PutJobSuccessResult"
+    assert said["executionDetails"]["summary"] == (
+        "Rolling back prod-worker:2 to service prod-worker: 0 of 2 tasks running, 3 failed."
+    )
+
+
+def test_a_rollback_fails_with_ecss_own_reason_and_the_latest_event(world):
     token = world.begun()
     world.rolls_out(
-        deployment(1, reason="ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/1."),
-        deployment(2, status="ACTIVE", state="FAILED", reason="ECS deployment circuit breaker: tasks failed to start."),
+        deployment(1, state="COMPLETED"),
+        deployment(2, status="ACTIVE", state="FAILED"),
         events=["(service prod-worker) was unable to place a task."],
     )
+    world.records = [
+        service_deployment(
+            2,
+            "ROLLBACK_SUCCESSFUL",
+            failed=3,
+            statusReason="No rollback candidate.",
+            rollback={"reason": "Service deployment rolled back because the circuit breaker threshold was exceeded."},
+        )
+    ]
 
     kind, sentence = world.refused(token)
 
     assert kind == "JobFailed"
     assert sentence == (
-        "Service prod-worker is not deploying prod-worker:2 any more but prod-worker:1, by a roll-back or another "
-        "deployment (ECS deployment circuit breaker: tasks failed to start), "
-        "latest event: (service prod-worker) was unable to place a task; "
-        "look at the stopped tasks, mend the release and release again."
+        "ECS rolled back the deployment of prod-worker:2 to service prod-worker (Service deployment rolled back because "
+        "the circuit breaker threshold was exceeded; failed tasks: 3), latest event: (service prod-worker) was unable "
+        "to place a task; the service runs prod-worker:1: look at the stopped tasks, correct the release and release "
+        "again."
     )
 
 
-def test_a_failed_deployment_without_roll_back_fails_in_one_sentence(world):
+@pytest.mark.parametrize(
+    ("status", "says"),
+    [
+        ("ROLLBACK_FAILED", "ECS could not roll back the deployment of prod-worker:2"),
+        ("STOPPED", "ECS stopped the deployment of prod-worker:2"),
+    ],
+)
+def test_every_state_in_which_a_release_does_not_run_fails(world, status, says):
+    token = world.begun()
+    alarms = {"status": "TRIGGERED", "alarmNames": ["a", "b"], "triggeredAlarmNames": ["prod-api-errors"]}
+    world.records = [service_deployment(2, status, statusReason="By a person.", alarms=alarms)]
+
+    kind, sentence = world.refused(token)
+
+    assert kind == "JobFailed"
+    assert sentence.startswith(f"{says} to service prod-worker (By a person; alarms: prod-api-errors); ")
+
+
+def test_every_state_that_the_sdk_knows_is_waited_for_or_ends(world):
+    shape = world.ecs.meta.service_model.shape_for("ServiceDeploymentStatus")
+    ongoing = {"PENDING", "IN_PROGRESS", "STOP_REQUESTED", "ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS"}
+
+    answers = {
+        status: judge(shown_service(deployment(1)), service_deployment(7, status), TOKEN, LONG_AFTER, 60)
+        for status in shape.enum
+    }
+
+    assert {status for status, answer in answers.items() if isinstance(answer, Wait)} == ongoing
+    assert {status for status, answer in answers.items() if isinstance(answer, Success)} == {"SUCCESSFUL"}
+
+
+def test_a_failed_deployment_without_rollback_fails_in_one_sentence(world):
     token = world.begun()
     world.rolls_out(
-        deployment(2, state="FAILED", reason="ECS deployment circuit breaker:\n tasks failed to start."),
+        deployment(2, state="FAILED"),
         events=["(service prod-worker) (task 0123) failed container health checks."],
     )
+    world.records = [service_deployment(2, running=0, failed=3, statusReason="The breaker was\n triggered.")]
 
     kind, sentence = world.refused(token)
 
     assert kind == "JobFailed"
     assert sentence == (
-        "ECS gave up deploying prod-worker:2 to service prod-worker (ECS deployment circuit breaker: tasks failed to "
-        "start), latest event: (service prod-worker) (task 0123) failed container health checks; nothing was rolled "
-        "back: mend the release and release again, or put an earlier hand-off again."
+        "ECS gave up, and did not roll back, the deployment of prod-worker:2 to service prod-worker (The breaker was "
+        "triggered; failed tasks: 3), latest event: (service prod-worker) (task 0123) failed container health checks; "
+        "the service runs prod-worker:2: look at the stopped tasks, correct the release and release again."
     )
 
 
@@ -482,10 +637,12 @@ def test_a_service_deleted_meanwhile_fails(world):
     assert sentence == ("Cluster prod has no active service prod-worker (it is INACTIVE); bring the stack up again.")
 
 
+@pytest.mark.parametrize("call", ["ecs:DescribeServices", *RECORDS])
 @pytest.mark.parametrize("code", ["ThrottlingException", "ServerException"])
-def test_a_look_that_aws_could_not_answer_is_taken_again(world, code):
+def test_a_look_that_aws_could_not_answer_is_taken_again(world, code, call):
     token = world.begun()
-    world.faults["ecs:DescribeServices"] = code
+    world.records = [service_deployment(2)]
+    world.faults[call] = code
 
     name, said = world.job(token)
 
@@ -506,7 +663,7 @@ def test_a_look_that_aws_could_not_answer_after_the_deadline_fails(world):
     token = json.loads(world.begun())
     world.faults["ecs:DescribeServices"] = "ThrottlingException"
 
-    kind, sentence = world.refused(json.dumps({**token, "deadline": token["began"] - 1}))
+    kind, sentence = world.refused(json.dumps({**token, "deadline": token["since"] - 1}))
 
     assert kind == "SystemUnavailable"
     assert sentence == "AWS could not answer DescribeServices now (ThrottlingException); retry the stage."
@@ -518,9 +675,10 @@ def test_a_look_that_aws_could_not_answer_after_the_deadline_fails(world):
         "{}",
         "[]",
         "not json",
-        '{"taskDefinition": "prod-worker:2", "began": 1, "deadline": 2}',
-        '{"taskDefinition": "' + arn(2) + '", "began": "1", "deadline": 2}',
-        '{"taskDefinition": "' + arn(2) + '", "began": 1}',
+        '{"taskDefinition": "prod-worker:2", "since": 1, "deadline": 2}',
+        '{"taskDefinition": "' + arn(2) + '", "since": "1", "deadline": 2}',
+        '{"taskDefinition": "' + arn(2) + '", "since": 1}',
+        '{"taskDefinition": "' + arn(2) + '", "since": 1, "deadline": 2, "deployment": 3}',
     ],
 )
 def test_a_token_that_this_function_did_not_write_is_refused(world, token):
@@ -562,7 +720,7 @@ def test_a_service_that_codedeploy_owns_is_refused(world):
     ("parameters", "sentence"),
     [
         ("", "have null at cluster"),
-        ("[]", "have null at cluster"),
+        ("[]", "UserParameters is []; allowed is a JSON object"),
         ("{", "UserParameters is not JSON"),
         ({"cluster": CLUSTER}, "have null at service"),
         ({"cluster": CLUSTER, "service": "a/b"}, 'have "a/b" at service'),
@@ -583,7 +741,8 @@ def test_a_job_without_the_release_artifact_is_refused(world):
 
     assert kind == "ConfigurationError"
     assert sentence == (
-        'The pipeline\'s Deploy action has ["Handoff"] as inputArtifacts; it must have Release among them.'
+        'The pipeline\'s action has ["Handoff"] as inputArtifacts; it must have Release among them; '
+        "bring the stack up again."
     )
 
 
@@ -615,7 +774,7 @@ def test_a_job_without_the_release_artifact_is_refused(world):
         ),
         (
             zipped({"taskdef.json": {**TASKDEF, "revision": 3}}),
-            'is no request of RegisterTaskDefinition (Unknown parameter in input: "revision")',
+            "is no request of RegisterTaskDefinition (revision is for ECS to say)",
         ),
         (
             zipped({"taskdef.json": with_container(TASKDEF, portMappings=[8080])}),
@@ -633,6 +792,58 @@ def test_a_bad_artifact_is_refused_in_one_sentence_and_changes_nothing(world, ar
     assert "\n" not in said
     assert world.revisions() == [arn(1)]
     assert "ecs:UpdateService" not in world.calls
+
+
+def aws_knows(**fields):
+    """Let the emulated ECS give back fields of a container that no SDK here knows, in the answer as it comes in."""
+
+    def answer(response_dict, **_):
+        said = json.loads(response_dict["body"])
+        for one in said["taskDefinition"]["containerDefinitions"]:
+            one.update(fields)
+        response_dict["body"] = json.dumps(said).encode()
+
+    for operation in ("RegisterTaskDefinition", "DescribeTaskDefinition"):
+        boto3.DEFAULT_SESSION.events.register(f"before-parse.ecs.{operation}", answer)
+
+
+def test_a_field_that_the_functions_sdk_does_not_know_yet_is_sent_to_aws_as_it_is(world):
+    aws_knows(laterThanTheSdk={"mode": "new"})
+    world.release(with_container(TASKDEF, laterThanTheSdk={"mode": "new"}))
+    sent = []
+    world.watch_requests("RegisterTaskDefinition", sent.append)
+
+    first = json.loads(world.begun())
+    second = json.loads(world.begun())
+
+    (request,) = sent
+    assert request["containerDefinitions"][0]["laterThanTheSdk"] == {"mode": "new"}
+    assert {key: value for key, value in request.items() if key != "containerDefinitions"} == {
+        key: value for key, value in TASKDEF.items() if key != "containerDefinitions"
+    }
+    assert first["taskDefinition"] == second["taskDefinition"] == arn(2)
+
+
+def test_a_field_that_aws_does_not_know_either_is_never_dropped_silently(world):
+    world.release(with_container(TASKDEF, commmand=["run"]))
+
+    kind, sentence = world.refused()
+
+    assert kind == "ConfigurationError"
+    assert sentence == (
+        "The Release artifact's taskdef.json has containerDefinitions[0].commmand, which Amazon ECS passed over as it "
+        "does not know it; correct or remove it in the template, bring the stack up and release again (prod-worker:2 is "
+        "registered, not deployed)."
+    )
+    assert "ecs:UpdateService" not in world.calls
+
+
+def test_a_field_of_later_that_changed_is_another_revision(world):
+    aws_knows(laterThanTheSdk="old")
+    world.release(with_container(TASKDEF, laterThanTheSdk="new"))
+    world.ecs.register_task_definition(**TASKDEF)
+
+    assert json.loads(world.begun())["taskDefinition"] == arn(3)
 
 
 def test_a_wrong_value_in_the_task_definition_is_not_told(world):
@@ -694,12 +905,12 @@ def test_a_crash_of_our_own_is_answered(world, monkeypatch):
     def crash(*_):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(ecs_deploy, "same", crash)
+    monkeypatch.setattr(revisions, "same", crash)
 
     kind, sentence = world.refused()
 
-    assert kind == "JobFailed"
-    assert sentence == "The deployment's function itself failed (ZeroDivisionError); its log says where."
+    assert kind == "SystemUnavailable"
+    assert sentence == "The deployer itself failed (ZeroDivisionError); its log says where."
 
 
 @pytest.mark.parametrize("registered", [False, True])
@@ -708,20 +919,20 @@ def test_a_function_without_time_answers_and_changes_nothing_afterwards(world, m
         world.ecs.register_task_definition(**TASKDEF)
     before = world.revisions()
     late = {}
-    run = ecs_deploy.deadline.run
+    run = deadline.run
 
     def too_late(work, seconds):
         late["work"] = work
-        raise ecs_deploy.deadline.OutOfTimeError
+        raise deadline.OutOfTimeError
 
-    monkeypatch.setattr(ecs_deploy.deadline, "run", too_late)
+    monkeypatch.setattr(deadline, "run", too_late)
 
     kind, sentence = world.refused()
-    with pytest.raises(ecs_deploy.deadline.OutOfTimeError):
+    with pytest.raises(deadline.OutOfTimeError):
         run(late["work"], 30)
 
     assert kind == "SystemUnavailable"
-    assert sentence == "The deployment's function ran out of its own time; retry the stage."
+    assert sentence == "The deployer ran out of its own time; retry the stage."
     assert world.revisions() == before
     assert world.service.task_definition == arn(1)
 
@@ -784,127 +995,103 @@ def test_the_jobs_credentials_stand_nowhere(world, caplog, capsys, fault):
     assert not [
         secret
         for secret in CREDENTIALS.values()
-        if secret in repr(ecs_deploy.read_job(world.event()["CodePipeline.job"]))
+        if secret in repr(codepipeline_job.read(world.event()["CodePipeline.job"]))
     ]
 
 
 # Decisions.
 
 
-TOKEN = Token(task_definition=arn(7), began=1_800_000_000.0, deadline=1_800_003_600.0)
-LONG_AFTER = TOKEN.began + 600
+TOKEN = Token(task_definition=arn(7), since=1_800_000_000.0, deadline=1_800_003_600.0)
+LONG_AFTER = TOKEN.since + 600
 
 
 def at(seconds):
-    return datetime.fromtimestamp(TOKEN.began + seconds, tz=UTC)
+    return datetime.fromtimestamp(TOKEN.since + seconds, tz=UTC)
 
 
 def shown_service(*deployments, events=()):
     return {"serviceName": SERVICE, "status": "ACTIVE", "deployments": list(deployments), "events": list(events)}
 
 
-def test_a_roll_back_whose_failed_deployment_is_gone_still_fails():
-    service = shown_service(deployment(6, state="COMPLETED", reason="ECS deployment ecs-svc/6 completed."))
+def test_before_ecs_lists_the_deployment_it_is_waited_for():
+    before = shown_service(deployment(6, state="COMPLETED", createdAt=at(-4000)))
 
-    answer = judge(service, TOKEN, LONG_AFTER)
-
-    assert isinstance(answer, Failure)
-    assert "is not deploying prod-worker:7 any more but prod-worker:6" in answer.sentence
-    assert "(ECS deployment ecs-svc/6 completed)" in answer.sentence
-
-
-def test_a_roll_back_in_the_first_minute_is_believed_when_its_deployment_is_new():
-    service = shown_service(
-        deployment(6, createdAt=at(20)), deployment(7, status="ACTIVE", state="FAILED", createdAt=at(1))
-    )
-
-    assert isinstance(judge(service, TOKEN, TOKEN.began + 30), Failure)
-
-
-@pytest.mark.parametrize(
-    "before",
-    [
-        [deployment(6, state="COMPLETED", createdAt=at(-4000))],
-        [
-            deployment(6, state="COMPLETED", createdAt=at(-400)),
-            deployment(7, status="ACTIVE", state="FAILED", createdAt=at(-800)),
-        ],
-        [deployment(7, state="FAILED", createdAt=at(-4000))],
-    ],
-    ids=["before a first try", "before a retry of what was rolled back", "before a retry of what failed"],
-)
-def test_what_the_service_was_before_the_update_decides_nothing_in_the_first_minute(before):
-    early = judge(shown_service(*before), TOKEN, TOKEN.began + 30)
-    later = judge(shown_service(*before), TOKEN, TOKEN.began + 60)
+    early = judge(before, None, TOKEN, TOKEN.since + 30, 60)
+    later = judge(before, None, TOKEN, LONG_AFTER, 60)
 
     assert isinstance(early, Wait)
-    assert early.token == TOKEN
+    assert early.token == TOKEN.dump()
     assert isinstance(later, Failure)
+    assert later.sentence == (
+        "ECS has no record of a deployment of prod-worker:7 to service prod-worker, which runs prod-worker:6; retry the "
+        "stage."
+    )
+
+
+def test_a_service_that_has_run_the_revision_for_longer_than_ecs_keeps_records_is_done():
+    service = shown_service(deployment(7, state="COMPLETED"))
+
+    answer = judge(service, None, TOKEN, TOKEN.deadline + 1, 60)
+
+    assert isinstance(answer, Success)
+    assert answer.variables == {"taskDefinition": arn(7), "deploymentId": f"ecs-svc/{7:019}"}
 
 
 def test_a_service_without_any_deployment_fails():
-    answer = judge(shown_service(), TOKEN, LONG_AFTER)
+    answer = judge(shown_service(), None, TOKEN, LONG_AFTER, 60)
 
     assert isinstance(answer, Failure)
-    assert "any more but nothing" in answer.sentence
+    assert "which runs nothing" in answer.sentence
+
+
+def test_what_failed_before_the_deployment_began_is_not_its_failure():
+    service = shown_service(deployment(7, state="FAILED", createdAt=at(-4000)))
+
+    assert isinstance(judge(service, service_deployment(7, "PENDING"), TOKEN, LONG_AFTER, 60), Wait)
 
 
 def test_a_deployment_past_its_deadline_fails_in_one_sentence():
     service = shown_service(
-        deployment(7, failedTasks=3, createdAt=at(1)),
+        deployment(7, createdAt=at(1)),
         events=[{"message": "(service prod-worker) has started 1 tasks.", "createdAt": at(3000)}],
     )
 
-    answer = judge(service, TOKEN, TOKEN.deadline)
+    answer = judge(service, service_deployment(7, failed=3), TOKEN, TOKEN.deadline, 60)
 
     assert isinstance(answer, Failure)
     assert answer.sentence == (
-        "The deployment of prod-worker:7 to service prod-worker is not done after 60 minutes (1 of 2 tasks running, "
-        "3 failed), latest event: (service prod-worker) has started 1 tasks; ECS goes on with it: look at it there, "
-        "then retry the stage or release again."
+        "ECS is not done with the deployment of prod-worker:7 to service prod-worker after 60 minutes (1 of 2 tasks "
+        "running, 3 failed), latest event: (service prod-worker) has started 1 tasks; it goes on: "
+        "look at it there, then retry the stage or release again."
     )
 
 
-def test_a_deployment_that_completed_at_the_last_moment_succeeds():
-    answer = judge(shown_service(deployment(7, state="COMPLETED")), TOKEN, TOKEN.deadline + 1)
+def test_a_deployment_that_succeeded_at_the_last_moment_succeeds():
+    answer = judge(shown_service(deployment(7)), service_deployment(7, "SUCCESSFUL"), TOKEN, TOKEN.deadline + 1, 60)
 
-    assert answer == Success(task_definition=arn(7), deployment=f"ecs-svc/{7:019}")
-
-
-def test_a_state_that_ecs_does_not_give_is_waited_for():
-    unknown = deployment(7)
-    del unknown["rolloutState"]
-
-    assert isinstance(judge(shown_service(unknown), TOKEN, LONG_AFTER), Wait)
-
-
-def test_a_forced_deployment_of_the_same_revision_is_ours_as_well():
-    service = shown_service(
-        deployment(7, status="ACTIVE", state="FAILED"), deployment(7, state="COMPLETED", id="ecs-svc/2")
-    )
-
-    assert judge(service, TOKEN, LONG_AFTER) == Success(task_definition=arn(7), deployment="ecs-svc/2")
+    assert isinstance(answer, Success)
 
 
 def test_events_from_before_the_deployment_and_steady_states_are_no_news():
     service = shown_service(
-        deployment(7, state="FAILED", createdAt=at(1)),
+        deployment(6),
         events=[
             {"message": "(service prod-worker) has reached a steady state.", "createdAt": at(500)},
             {"message": "(service prod-worker) was unable to start a task.", "createdAt": at(-500)},
         ],
     )
 
-    answer = judge(service, TOKEN, LONG_AFTER)
+    answer = judge(service, service_deployment(7, "STOPPED"), TOKEN, LONG_AFTER, 60)
 
     assert isinstance(answer, Failure)
     assert "event" not in answer.sentence
 
 
 def test_a_long_event_is_cut():
-    service = shown_service(deployment(7, state="FAILED"), events=[{"message": "long " * 1000, "createdAt": at(1)}])
+    service = shown_service(deployment(6), events=[{"message": "long " * 1000, "createdAt": at(1)}])
 
-    answer = judge(service, TOKEN, LONG_AFTER)
+    answer = judge(service, service_deployment(7, "STOPPED"), TOKEN, LONG_AFTER, 60)
 
     assert isinstance(answer, Failure)
     assert len(answer.sentence) < 1000

@@ -60,6 +60,8 @@ class RollingDeployer:
         self._services = {
             f"{s.cluster}:{s.base}": s for s in stage.declared.services.values() if s.strategy == strategy
         }
+        self._records: dict[str, dict[str, Any]] = {}
+        """ECS's record of the service's newest deployment."""
         self._earlier: list[Execution] = []
         stage.account.after["ecs:UpdateService"].append(self._begin)
 
@@ -76,6 +78,7 @@ class RollingDeployer:
             {**before, "status": "ACTIVE"},
         ]
         record.events = []
+        self._records[service.base] = self._stage.ecs.deployments.begin(service, revision, desired)
         self._timeline.note("ECS", f"begins a rolling deployment of {short(revision)}")
         self._stage.ecs.start_tasks(service, revision)
 
@@ -97,10 +100,13 @@ class RollingDeployer:
             self._break(service, record, desired)
         elif primary["runningCount"] < desired:
             primary |= {"runningCount": desired, "pendingCount": 0}
+            self._records[service.base]["targetServiceRevision"]["runningTaskCount"] = desired
             self._timeline.note("ECS", f"{desired} of {desired} new tasks run")
         else:
             primary |= {"rolloutState": "COMPLETED", "rolloutStateReason": f"ECS deployment {primary['id']} completed."}
             record.deployments[:] = [primary]
+            rolled_back = self._records[service.base]["status"] == "ROLLBACK_IN_PROGRESS"
+            self._records[service.base]["status"] = "ROLLBACK_SUCCESSFUL" if rolled_back else "SUCCESSFUL"
             self._timeline.note("ECS", f"stops the tasks before; {short(primary['taskDefinition'])} runs alone")
 
     def _break(self, service: Service, record: Any, desired: int) -> None:
@@ -114,6 +120,12 @@ class RollingDeployer:
         failed |= {
             "rolloutState": "FAILED",
             "rolloutStateReason": "ECS deployment circuit breaker: tasks failed to start.",
+        }
+        seen = self._records[service.base]
+        seen |= {
+            "status": "ROLLBACK_IN_PROGRESS" if breaker.get("rollback") else "STOPPED",
+            "statusReason": "Service deployment circuit breaker: tasks failed to start.",
+            "deploymentCircuitBreaker": {"status": "TRIGGERED", "failureCount": 3, "threshold": 3},
         }
         if not breaker.get("rollback"):
             return
