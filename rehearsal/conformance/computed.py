@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pulumi import _types
-from pulumi_rehearsal import outputs
+from pulumi_rehearsal import sdk_types
 from pulumi_rehearsal.errors import UsageError
 
 from .compare import NOTHING, Difference
@@ -41,14 +41,14 @@ def compared(table: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[Differenc
     """Where the table and the model differ, each with the reason, empty where there is none."""
     for token, row in table.items():
         import_class(token)
-        cls = outputs.resource_class(token)
+        cls = sdk_types.resource_class(token)
         if cls is None:
             yield _difference(token, "type", "is there", NOTHING), _KNOWN.get((token, ""), "")
             continue
-        computed, given = outputs.computed(token), outputs.inputs_of(cls)
+        computed, given = sdk_types.computed(token), sdk_types.inputs_of(cls)
         for key in (key for key in row if key not in computed):
             yield _difference(token, key, _COMPUTED, NOTHING), _KNOWN.get((token, key), "")
-        for key in (key for key in computed if key not in row and key not in outputs.required_inputs(cls)):
+        for key in (key for key in computed if key not in row and key not in sdk_types.required_inputs(cls)):
             yield _difference(token, key, NOTHING, _COMPUTED), _reason(key, computed[key], given=key in given)
 
 
@@ -70,7 +70,7 @@ def _reason(key: str, hint: Any, *, given: bool) -> str:
 
 
 def _is_block(hint: Any) -> bool:
-    kind = outputs.inside_output(hint)
+    kind = sdk_types.inside_output(hint)
     if typing.get_origin(kind) in (list, Sequence):
         kind = typing.get_args(kind)[0]
     return isinstance(kind, type) and bool(_types.is_output_type(kind))

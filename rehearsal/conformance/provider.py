@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from google.protobuf import empty_pb2  # type: ignore[import-untyped]
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
-from pulumi_rehearsal import changes, lookups, outputs, paths, refresh, wire
+from pulumi_rehearsal import changes, lookups, outputs, paths, refresh, sdk_types, wire
 from pulumi_rehearsal.errors import Refused
 from pulumi_rehearsal.leaf_imports import leaf_imports
 from pulumi_rehearsal.model import Options, Resource, unwrapped
@@ -264,7 +264,7 @@ def import_class(token: str) -> None:
 
     `aws:s3/bucketPolicy:BucketPolicy` is `pulumi_aws.s3.bucket_policy.BucketPolicy`.
     """
-    if outputs.resource_class(token) is not None:
+    if sdk_types.resource_class(token) is not None:
         return
     package, module, _ = token.split(":")
     folder, _, leaf = module.partition("/")

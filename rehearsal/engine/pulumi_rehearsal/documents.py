@@ -11,7 +11,7 @@ from .model import UNKNOWN, unknown_paths
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .outputs import Place
+    from .aws_values import Place
 
 _SOURCES, _OVERRIDES = "sourcePolicyDocuments", "overridePolicyDocuments"
 

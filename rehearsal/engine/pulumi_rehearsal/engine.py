@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import changes, outputs, refresh, tuning, wire
+from . import changes, refresh, sdk_types, tuning, wire
 from .config import load_project, load_stack, read_yaml
 from .errors import PolicyPackError, UsageError
 from .leaf_imports import leaf_imports
@@ -170,7 +170,7 @@ def rehearse(
             engine_log=engine_log,
             phases=clock.seconds,
         )
-    outputs.forget_classes()
+    sdk_types.forget_classes()
     return result if previous is None else replace(result, steps=_steps(previous, result, complete=monitor.complete))
 
 

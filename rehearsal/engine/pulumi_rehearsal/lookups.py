@@ -6,7 +6,8 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from . import outputs
+from . import aws_values, outputs, sdk_types
+from .aws_values import Subject
 from .documents import policy_document
 from .errors import Refused
 from .model import UNKNOWN, unknown_paths
@@ -14,7 +15,7 @@ from .model import UNKNOWN, unknown_paths
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from .outputs import Place
+    from .aws_values import Place
 
 
 Answer = Any
@@ -41,7 +42,7 @@ def answered(token: str, args: Mapping[str, Any], place: Place, answers: Mapping
     known = _KNOWN.get(token)
     if known is not None:
         return known(args, place)
-    found = outputs.looked_up(token, args, place)
+    found = _looked_up(token, args, place)
     if found is None:
         raise Refused(_NOT_KNOWN.format(token))
     return found
@@ -62,7 +63,7 @@ def _unknown(token: str, args: Mapping[str, Any], given: Answer) -> dict[str, An
 
     Anything but text is left out: a program that asks plainly, not for an output, cannot be handed it as unknown.
     """
-    hints = outputs.results(token)
+    hints = sdk_types.results(token)
     keys = (
         [key for key, hint in hints.items() if hint is str] if hints else list(given if isinstance(given, dict) else ())
     )
@@ -138,13 +139,14 @@ def _vpc(args: Mapping[str, Any], place: Place) -> dict[str, Any]:
     }
 
 
-def _subnets(args: Mapping[str, Any], place: Place) -> dict[str, Any]:
-    ids = [f"subnet-{_hexadecimal(args, zone)}" for zone in "abc"]
-    return {**args, "id": place.region, "ids": ids, "tags": args.get("tags") or {}}
+def _listed(prefix: str, count: int) -> Callable[[Mapping[str, Any], Place], dict[str, Any]]:
+    """A function that lists the ids of several things."""
 
+    def ids(args: Mapping[str, Any], place: Place) -> dict[str, Any]:
+        found = [f"{prefix}-{_hexadecimal(args, zone)}" for zone in "abc"[:count]]
+        return {**args, "id": place.region, "ids": found, "region": place.region, "tags": args.get("tags") or {}}
 
-def _route_tables(args: Mapping[str, Any], place: Place) -> dict[str, Any]:
-    return {**args, "id": place.region, "ids": [f"rtb-{_hexadecimal(args)}"], "tags": args.get("tags") or {}}
+    return ids
 
 
 def _hexadecimal(args: Mapping[str, Any], salt: str = "") -> str:
@@ -154,9 +156,11 @@ def _hexadecimal(args: Mapping[str, Any], salt: str = "") -> str:
 
 
 _KNOWN: dict[str, Callable[[Mapping[str, Any], Place], dict[str, Any]]] = {
-    "aws:ec2/getRouteTables:getRouteTables": _route_tables,
-    "aws:ec2/getSubnets:getSubnets": _subnets,
+    "aws:ec2/getRouteTables:getRouteTables": _listed("rtb", 1),
+    "aws:ec2/getSecurityGroups:getSecurityGroups": _listed("sg", 3),
+    "aws:ec2/getSubnets:getSubnets": _listed("subnet", 3),
     "aws:ec2/getVpc:getVpc": _vpc,
+    "aws:ec2/getVpcs:getVpcs": _listed("vpc", 3),
     "aws:iam/getPolicyDocument:getPolicyDocument": policy_document,
     "aws:index/getAvailabilityZones:getAvailabilityZones": _availability_zones,
     "aws:index/getCallerIdentity:getCallerIdentity": _caller_identity,
@@ -164,3 +168,56 @@ _KNOWN: dict[str, Callable[[Mapping[str, Any], Place], dict[str, Any]]] = {
     "aws:index/getRegion:getRegion": _region,
     "aws:index/getServicePrincipal:getServicePrincipal": _service_principal,
 }
+
+# Functions that look up one existing thing, by the type of what they find.
+_FINDS = {
+    "aws:acm/getCertificate:getCertificate": "aws:acm/certificate:Certificate",
+    "aws:cloudwatch/getEventBus:getEventBus": "aws:cloudwatch/eventBus:EventBus",
+    "aws:cloudwatch/getLogGroup:getLogGroup": "aws:cloudwatch/logGroup:LogGroup",
+    "aws:dynamodb/getTable:getTable": "aws:dynamodb/table:Table",
+    "aws:ec2/getInternetGateway:getInternetGateway": "aws:ec2/internetGateway:InternetGateway",
+    "aws:ec2/getRouteTable:getRouteTable": "aws:ec2/routeTable:RouteTable",
+    "aws:ec2/getSecurityGroup:getSecurityGroup": "aws:ec2/securityGroup:SecurityGroup",
+    "aws:ec2/getSubnet:getSubnet": "aws:ec2/subnet:Subnet",
+    "aws:ecr/getRepository:getRepository": "aws:ecr/repository:Repository",
+    "aws:ecs/getCluster:getCluster": "aws:ecs/cluster:Cluster",
+    "aws:iam/getOpenIdConnectProvider:getOpenIdConnectProvider": "aws:iam/openIdConnectProvider:OpenIdConnectProvider",
+    "aws:iam/getPolicy:getPolicy": "aws:iam/policy:Policy",
+    "aws:iam/getRole:getRole": "aws:iam/role:Role",
+    "aws:kms/getAlias:getAlias": "aws:kms/alias:Alias",
+    "aws:kms/getKey:getKey": "aws:kms/key:Key",
+    "aws:lambda/getFunction:getFunction": "aws:lambda/function:Function",
+    "aws:lb/getLoadBalancer:getLoadBalancer": "aws:lb/loadBalancer:LoadBalancer",
+    "aws:lb/getTargetGroup:getTargetGroup": "aws:lb/targetGroup:TargetGroup",
+    "aws:route53/getZone:getZone": "aws:route53/zone:Zone",
+    "aws:s3/getBucket:getBucket": "aws:s3/bucket:Bucket",
+    "aws:secretsmanager/getSecret:getSecret": "aws:secretsmanager/secret:Secret",
+    "aws:sns/getTopic:getTopic": "aws:sns/topic:Topic",
+    "aws:sqs/getQueue:getQueue": "aws:sqs/queue:Queue",
+}
+_IDENTITIES = ("id", "arn", "name", "bucket", "loadBalancerArn", "keyId")
+
+
+def _looked_up(token: str, args: Mapping[str, Any], place: Place) -> dict[str, Any] | None:
+    """What a function finds that looks up existing things, or None where it is not such a function.
+
+    The same arguments find the same thing.
+    """
+    found = _FINDS.get(token)
+    if found is None:
+        return None
+    given = next((args[key] for key in _IDENTITIES if args.get(key)), "")
+    name = str(given or found.rsplit(":", 1)[-1].lower())
+    subject = Subject(found, name, f"{token}{json.dumps(args, sort_keys=True, default=str)}", args, place, str(given))
+    arn = str(given) if str(given).startswith("arn:") else aws_values.arn(subject)
+    identifier = str(args.get("id") or aws_values.identifier(subject, arn))
+    hints = sdk_types.raw_hints(cls) if (cls := sdk_types.result_class(token)) is not None else {}
+    made = {
+        key: outputs.made(subject, key, hint, arn, identifier)
+        for key, hint in hints.items()
+        if not sdk_types.is_optional(hint)
+    }
+    # A program that asks plainly cannot be handed an unknown list or map: it finds nothing there.
+    made = {key: value for key, value in made.items() if value is not UNKNOWN}
+    known = {key: value for key, value in args.items() if value is not None}
+    return {**made, "arn": arn, "id": identifier, **known}

@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlparse
 from google.protobuf import empty_pb2  # type: ignore[import-untyped]
 from pulumi.runtime.proto import engine_pb2, provider_pb2, resource_pb2
 
-from . import lookups, outputs, state, wire
+from . import aws_values, lookups, outputs, state, wire
 from .callbacks import CallbackLost, Callbacks, Transforms
 from .errors import Refused
 from .hooks import HookFailed, Hooks
@@ -292,7 +292,7 @@ class Monitor:
                 f"the program calls {request.tok}, which a rehearsal cannot do: give an answer for this token in a "
                 "file with --answers"
             )
-        result = lookups.answered(request.tok, args, outputs.Place(), self._answers)
+        result = lookups.answered(request.tok, args, aws_values.Place(), self._answers)
         return provider_pb2.CallResponse(**{"return": wire.struct_of(wire.wire_from_plain(result))})
 
     # -- the rest of the interface

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from . import outputs, state, wire
+from . import aws_values, outputs, sdk_types, state, wire
 from .model import unwrapped
 from .registration import PROVIDER_PREFIX
 
@@ -29,7 +29,7 @@ class Providers:
         self._config = config
         self._answers = answers or {}
         self._preview = preview
-        self._places: dict[str, outputs.Place] = {}
+        self._places: dict[str, aws_values.Place] = {}
         self._default_tags: dict[str, Any] = {}
 
     def check(self, registration: Registration) -> None:
@@ -40,7 +40,7 @@ class Providers:
         provider = registration.provider
         if provider is None or provider.type != f"{PROVIDER_PREFIX}aws" or not registration.custom:
             return
-        hints = outputs.all_outputs(registration.type)
+        hints = sdk_types.all_outputs(registration.type)
         given = registration.inputs
         inputs = {key: _as_text(value, hints.get(key)) for key, value in given.items()}
         if any(inputs[key] is not given[key] for key in given):
@@ -107,7 +107,7 @@ class Providers:
             )
             registration.outputs = {**wire.wire_from_plain(made), **self._answered(registration)}
         else:
-            registration.outputs = dict.fromkeys(outputs.all_outputs(registration.type), wire.UNKNOWN_WIRE)
+            registration.outputs = dict.fromkeys(sdk_types.all_outputs(registration.type), wire.UNKNOWN_WIRE)
 
     def _answered(self, registration: Registration) -> dict[str, Any]:
         """The outputs that the user gave, by the resource's type or URN."""
@@ -119,17 +119,17 @@ class Providers:
         """What the engine knows of a resource before a provider made it."""
         if registration.type.startswith(PROVIDER_PREFIX):
             return registration.inputs
-        unknown = dict.fromkeys(outputs.computed(registration.type), wire.UNKNOWN_WIRE)
+        unknown = dict.fromkeys(sdk_types.computed(registration.type), wire.UNKNOWN_WIRE)
         return {**unknown, **registration.inputs, "id": wire.UNKNOWN_WIRE}
 
-    def place(self, provider: Registration | None) -> outputs.Place:
+    def place(self, provider: Registration | None) -> aws_values.Place:
         """Where a provider makes its resources; None is for the provider that no resource names."""
         if provider is None:
-            return outputs.place_of({}, self._config)
+            return aws_values.place_of({}, self._config)
         found = self._places.get(provider.urn)
         if found is None:
             inputs = {k: v for k, v in wire.opened(provider.inputs).items() if v != wire.UNKNOWN_WIRE}
-            found = self._places[provider.urn] = outputs.place_of(inputs, self._config)
+            found = self._places[provider.urn] = aws_values.place_of(inputs, self._config)
         return found
 
 
@@ -139,17 +139,17 @@ def _as_text(value: Any, hint: Any) -> Any:
     Unknown where anything in the object is, secret where anything in it is (pulumi-aws 7 takes policy documents as
     objects; its Check hands text on). The value itself where there is nothing to do.
     """
-    kind = outputs.needed(hint)
+    kind = sdk_types.needed(hint)
     if isinstance(value, dict) and value.get(wire.SIGNATURE) == wire.SECRET:
         inner = _as_text(value.get("value"), hint)
         return value if inner is value.get("value") else {**value, "value": wire.opened(inner)}
     if isinstance(value, dict) and wire.SIGNATURE not in value:
         if kind is str:
             return _json(value)
-        inside = outputs.fields(kind)
+        inside = sdk_types.fields(kind)
         made = {key: _as_text(item, inside.get(key)) for key, item in value.items()} if inside else value
         return made if any(made[key] is not value[key] for key in value) else value
-    if isinstance(value, list) and (of := outputs.element(kind)) is not None:
+    if isinstance(value, list) and (of := sdk_types.element(kind)) is not None:
         items = [_as_text(item, of) for item in value]
         return items if any(a is not b for a, b in zip(items, value, strict=True)) else value
     return value

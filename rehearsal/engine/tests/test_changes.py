@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pulumi_aws
 import pytest
-from pulumi_rehearsal import UNKNOWN, Secret, changes, outputs
+from pulumi_rehearsal import UNKNOWN, Secret, changes, sdk_types
 
 ROLE = "aws:iam/role:Role"
 SERVICE = "aws:ecs/service:Service"
@@ -83,7 +83,7 @@ def test_the_table_says_where_it_is_from_and_names_properties_that_exist():
         package = module.split("/")[0]
         cls = getattr(getattr(pulumi_aws, modules.get(package, package)), name)
         assert cls.pulumi_type == token
-        known = outputs.inputs_of(cls)
+        known = sdk_types.inputs_of(cls)
         missing += [
             f"{token} {rule}" for rule in rules if rule != "*" and rule.removeprefix("!").split(".")[0] not in known
         ]
