@@ -11,26 +11,20 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlparse
 
 from google.protobuf import empty_pb2  # type: ignore[import-untyped]
-from pulumi.runtime.proto import engine_pb2, provider_pb2, resource_pb2
+from pulumi.runtime.proto import provider_pb2, resource_pb2
 
 from . import aws_values, lookups, outputs, state, wire
 from .callbacks import CallbackLost, Callbacks, Transforms
+from .capabilities import Capabilities
 from .errors import Refused
 from .hooks import HookFailed, Hooks
-from .loading import is_own, is_programs
-from .model import Diagnostic, SourceLine, unknown_paths, unwrapped
-from .providers import Providers
-from .registration import (
-    PROVIDER_PREFIX,
-    STACK_TYPE,
-    Registration,
-    options_of,
-    qualified_urn,
-)
-from .tuning import ORDER_URI
+from .model import unknown_paths, unwrapped
+from .providers import Providers, unmade
+from .registration import PROVIDER_PREFIX, STACK_TYPE, Registration, options_of, qualified_urn
+from .run_status import RunStatus, Stopped
+from .sources import Sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -42,27 +36,8 @@ if TYPE_CHECKING:
 
 STACK_REFERENCE_TYPE = "pulumi:pulumi:StackReference"
 
-_FEATURES = [
-    resource_pb2.RESOURCE_MONITOR_FEATURE_SECRETS,
-    resource_pb2.RESOURCE_MONITOR_FEATURE_RESOURCE_REFERENCES,
-    resource_pb2.RESOURCE_MONITOR_FEATURE_OUTPUT_VALUES,
-    resource_pb2.RESOURCE_MONITOR_FEATURE_ALIAS_SPECS,
-    resource_pb2.RESOURCE_MONITOR_FEATURE_REPLACEMENT_TRIGGER,
-    resource_pb2.RESOURCE_MONITOR_FEATURE_DELETED_WITH,
-    resource_pb2.RESOURCE_MONITOR_FEATURE_REPLACE_WITH,
-    resource_pb2.RESOURCE_MONITOR_FEATURE_TRANSFORMS,
-    resource_pb2.RESOURCE_MONITOR_FEATURE_INVOKE_TRANSFORMS,
-    resource_pb2.RESOURCE_MONITOR_FEATURE_PARAMETERIZATION,
-    resource_pb2.RESOURCE_MONITOR_FEATURE_RESOURCE_HOOKS,
-    resource_pb2.RESOURCE_MONITOR_FEATURE_ERROR_HOOKS,
-]
 
-
-class Stopped(Exception):  # noqa: N818  the engine ends the program; why stands in the message
-    """The engine would not go on: the run ends here, and this is its error."""
-
-
-class Monitor:
+class Monitor(RunStatus, Capabilities):
     """Serves one run of one program."""
 
     def __init__(
@@ -79,31 +54,25 @@ class Monitor:
         before: state.State | None = None,
         given_outputs: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
+        super().__init__(preview=mode == "preview")
         self._registered: list[Registration] = []
-        self.diagnostics: list[Diagnostic] = []
-        self.stopped: Stopped | None = None
         self.complete = False
         """Whether everything was registered, so that the rest of the state goes; a run that failed leaves it."""
-        self.refusals: list[Diagnostic] = []
-        """Errors after which the engine goes on at preview, and still lets the packs see the stack."""
         self.callbacks = Callbacks()
         self._project = project
         self._stack = stack
-        self._preview = mode == "preview"
         self._config = config
         self._judge = judge
         self._answers = answers
         self._stack_outputs = stack_outputs
-        self._program = program
+        self._sources = Sources(program)
         self._by_urn: dict[str, Registration] = {}
         self._providers = Providers(config, preview=mode == "preview", answers=given_outputs)
-        self._files: dict[str, str] = {}
         self._before = before
         self._steps: dict[str, Step] = {}
         self._transforms = Transforms(self.callbacks, self._parent_of)
         self._hooks = Hooks(self.callbacks, self.note)
         self._lock = threading.RLock()  # with transforms, the SDK calls from several threads
-        self._packages: dict[str, resource_pb2.RegisterPackageRequest] = {}
 
     def registrations(self) -> list[Registration]:
         """All resources, in the order in which the program made them."""
@@ -115,13 +84,13 @@ class Monitor:
         self, request: resource_pb2.RegisterResourceRequest
     ) -> resource_pb2.RegisterResourceResponse:
         """Record a resource, have it judged, and answer with what is known of it now."""
-        self._go_on()
+        self.go_on()
         transforms = list(request.transforms)
         if request.type != STACK_TYPE and (transforms or self._transforms.any()):
             try:
                 self._transforms.apply(request, transforms)
             except CallbackLost as problem:
-                raise self._stop(str(problem)) from problem
+                raise self.stop(str(problem)) from problem
         with self._lock:
             return self._register(request, transforms)
 
@@ -135,7 +104,7 @@ class Monitor:
         try:
             options = options_of(request, urn, parent.options.aliases if parent is not None else ())
         except ValueError as problem:
-            raise self._stop(f"{urn}: {problem}") from problem
+            raise self.stop(f"{urn}: {problem}") from problem
         registration = Registration(
             urn=urn,
             type=request.type,
@@ -149,8 +118,8 @@ class Monitor:
             property_dependencies={
                 key: tuple(sorted(deps.urns)) for key, deps in sorted(request.propertyDependencies.items())
             },
-            source=self._source(request.stackTrace),
-            order=self._order(request.stackTrace),
+            source=self._sources.lines(request.stackTrace),
+            order=self._sources.order(request.stackTrace, len(self._registered)),
         )
         self._check_files(registration)
         if request.type.startswith(PROVIDER_PREFIX):
@@ -189,7 +158,7 @@ class Monitor:
         response = resource_pb2.RegisterResourceResponse(urn=registration.urn)
         if registration.id not in (None, wire.UNKNOWN_WIRE):
             response.id = registration.id
-        if not self._preview or step is not None:
+        if not self.preview or step is not None:
             response.object.CopyFrom(wire.struct_of(registration.outputs))
         elif not request.remote:
             # At preview, what is not said is not known: the SDK makes the missing outputs unknown.
@@ -204,7 +173,7 @@ class Monitor:
         self, request: resource_pb2.ReadResourceRequest
     ) -> resource_pb2.ReadResourceResponse:
         """Make up what the provider would read; the engine reads at preview, too."""
-        self._go_on()
+        self.go_on()
         with self._lock:
             return self._read(request)
 
@@ -221,8 +190,8 @@ class Monitor:
             id=request.id,
             inputs=inputs,
             dependencies=tuple(sorted(request.dependencies)),
-            source=self._source(request.stackTrace),
-            order=self._order(request.stackTrace),
+            source=self._sources.lines(request.stackTrace),
+            order=self._sources.order(request.stackTrace, len(self._registered)),
         )
         if request.type == STACK_REFERENCE_TYPE:
             registration.outputs = self._referenced_stack(request.id)
@@ -248,10 +217,10 @@ class Monitor:
         self, request: resource_pb2.RegisterResourceOutputsRequest
     ) -> empty_pb2.Empty:
         """Record what a component, or the stack, says of itself."""
-        self._go_on()
+        self.go_on()
         registration = self._by_urn.get(request.urn)
         if registration is None:
-            raise self._stop(f"outputs were registered for {request.urn}, which is not a resource of this run")
+            raise self.stop(f"outputs were registered for {request.urn}, which is not a resource of this run")
         registration.outputs = wire.wire_of(request.outputs)
         if registration.type != STACK_TYPE:
             self._run_hooks("after", registration, self._steps.get(registration.urn))
@@ -263,7 +232,7 @@ class Monitor:
         self, request: resource_pb2.ResourceInvokeRequest
     ) -> resource_pb2.ResourceInvokeResponse:
         """Answer a provider function."""
-        self._go_on()
+        self.go_on()
         if request.tok == "pulumi:pulumi:getResource":
             return self._get_resource(request)
         if self._transforms.of_invokes:
@@ -280,15 +249,15 @@ class Monitor:
         try:
             result = lookups.answered(request.tok, args, self._providers.place(provider), self._answers)
         except Refused as refused:
-            raise self._stop(str(refused)) from refused
+            raise self.stop(str(refused)) from refused
         return resource_pb2.ResourceInvokeResponse(**{"return": wire.struct_of(wire.wire_from_plain(result))})
 
     def Call(self, request: resource_pb2.ResourceCallRequest) -> provider_pb2.CallResponse:  # noqa: N802
         """Answer a method of a resource, where the user gave an answer for it."""
-        self._go_on()
+        self.go_on()
         args = unwrapped(wire.plain_of(wire.wire_of(request.args)))
         if request.tok not in self._answers:
-            raise self._stop(
+            raise self.stop(
                 f"the program calls {request.tok}, which a rehearsal cannot do: give an answer for this token in a "
                 "file with --answers"
             )
@@ -312,80 +281,31 @@ class Monitor:
         try:
             self._hooks.register(request)
         except HookFailed as problem:
-            raise self._stop(str(problem)) from problem
+            raise self.stop(str(problem)) from problem
         return empty_pb2.Empty()
-
-    def RegisterErrorHook(self, _: resource_pb2.RegisterErrorHookRequest) -> empty_pb2.Empty:  # noqa: N802
-        """Nothing fails in a provider here."""
-        return empty_pb2.Empty()
-
-    def RegisterPackage(  # noqa: N802
-        self, request: resource_pb2.RegisterPackageRequest
-    ) -> resource_pb2.RegisterPackageResponse:
-        """Keep a parameterized package."""
-        ref = f"package-{len(self._packages)}"
-        self._packages[ref] = request
-        return resource_pb2.RegisterPackageResponse(ref=ref)
 
     def ExistsResource(self, request: resource_pb2.ExistsResourceRequest) -> resource_pb2.ExistsResourceResponse:  # noqa: N802
         """Whether this run made or read it."""
         exists = any(r.id == request.id and r.type == request.type for r in self._registered)
         return resource_pb2.ExistsResourceResponse(exists=exists)
 
-    def SupportsFeature(  # noqa: N802
-        self, request: resource_pb2.SupportsFeatureRequest
-    ) -> resource_pb2.SupportsFeatureResponse:
-        """The old way to ask for features; the SDK in use asks for GetDeploymentInfo."""
-        return resource_pb2.SupportsFeatureResponse(hasSupport=request.id != "stateMigrations")
-
-    def GetDeploymentInfo(self, _: empty_pb2.Empty) -> resource_pb2.DeploymentInfo:  # noqa: N802
-        """What this engine can do."""
-        return resource_pb2.DeploymentInfo(supportedFeatures=_FEATURES)
-
-    def SignalAndWaitForShutdown(self, _: empty_pb2.Empty) -> empty_pb2.Empty:  # noqa: N802
-        """There is nothing to wait for."""
-        return empty_pb2.Empty()
-
-    def note(self, severity: Any, message: str, urn: str = "") -> None:
-        """Add a diagnostic."""
-        self.diagnostics.append(Diagnostic(severity=severity, message=message, urn=urn))
-
     # -- making a resource
 
     def _new_urn(self, parent: str, type_: str, name: str) -> str:
         urn = self._urn(parent, type_, name)
         if urn in self._by_urn:
-            raise self._stop(f"Duplicate resource URN '{urn}'; try giving it a unique name")
+            raise self.stop(f"Duplicate resource URN '{urn}'; try giving it a unique name")
         return urn
 
     def _urn(self, parent: str, type_: str, name: str) -> str:
         return qualified_urn(self._stack, self._project, parent, type_, name)
 
-    def _go_on(self) -> None:
-        if self.stopped is not None:
-            raise self.stopped
-
-    def _stop(self, message: str, urn: str = "") -> Stopped:
-        self.stopped = Stopped(message)
-        self.note("error", message, urn)
-        return self.stopped
-
-    def _failed(self, message: str, urn: str) -> Stopped:
-        """End the run at a step that failed; the engine's preview says what it was doing (`diag/errors.go`)."""
-        return self._stop(f"Preview failed: {message}" if self._preview else message, urn)
-
-    def _refuse(self, step: Step) -> None:
-        """Say that the engine refuses a step; it ends an update there, and a preview after it has shown the rest."""
-        if not self._preview:
-            raise self._stop(step.refused, step.urn)
-        self.note("error", step.refused, step.urn)
-        self.refusals.append(self.diagnostics[-1])
-
     def finish(self) -> None:
         """Take away what the program no longer makes, once it has ended well; say what could not be made up."""
-        if not self._preview:
+        if not self.preview:
             for registration in self.registrations():
-                self._note_unmade(registration)
+                for said in unmade(registration, self._by_urn):
+                    self.note("warning", said, registration.urn)
         failed = any(d.severity == "error" and d not in self.refusals for d in self.diagnostics)
         if self._before is None or self.stopped is not None or failed:
             return
@@ -397,29 +317,10 @@ class Monitor:
             try:
                 self._run_hooks("before", None, step)
                 if step.refused:
-                    raise self._failed(step.refused, step.urn)
+                    raise self.failed(step.refused, step.urn)
                 self._run_hooks("after", None, step)
             except Stopped:
                 return
-
-    def _note_unmade(self, registration: Registration) -> None:
-        """Say of a resource that a value of it stays unknown at `up`, and how to give it."""
-        for key, value in registration.inputs.items():
-            if not wire.contains_unknown(value):
-                continue
-            sources = [self._by_urn[u] for u in registration.property_dependencies.get(key, ()) if u in self._by_urn]
-            lacking = [
-                f"{name} of {source.type} {source.name}"
-                for source in sources
-                for name, output in sorted(source.outputs.items())
-                if wire.contains_unknown(output) and not wire.contains_unknown(source.inputs.get(name))
-            ]
-            self.note(
-                "warning",
-                f"{key} stays unknown: a rehearsal cannot make up {', '.join(lacking) or 'what it comes from'}; give "
-                "it under outputs: in a file with --answers",
-                registration.urn,
-            )
 
     def _parent_of(self, urn: str) -> str:
         registration = self._by_urn.get(urn)
@@ -430,14 +331,8 @@ class Monitor:
         self._by_urn[registration.urn] = registration
 
     def _judged(self, registration: Registration) -> None:
-        if not self._judge(registration) and not self._preview:
-            raise self._halt(registration.urn)
-
-    def _halt(self, urn: str) -> Stopped:
-        # The violation itself is the error; it is reported as such.
-        self.stopped = Stopped(f"{urn} is not created: a mandatory policy forbids it")
-        self.note("info", f"the update stops here, before {urn} is created: a mandatory policy forbids it", urn)
-        return self.stopped
+        if not self._judge(registration) and not self.preview:
+            raise self.halt(registration.urn)
 
     def _give_provider(
         self,
@@ -463,7 +358,7 @@ class Monitor:
             urn = reference.rsplit("::", 1)[0]
             found = self._by_urn.get(urn)
             if found is None:
-                raise self._stop(f"{token}: its provider {urn} is not a resource of this run")
+                raise self.stop(f"{token}: its provider {urn} is not a resource of this run")
             return found
         package = token.split(":", 1)[0]
         if package == "pulumi":
@@ -493,7 +388,7 @@ class Monitor:
         """The engine reads every file it is handed; one that is missing ends the run."""
         for path in wire.file_paths(registration.inputs):
             if not Path(path).exists():
-                raise self._stop(
+                raise self.stop(
                     f"{registration.urn}: the file {path} does not exist; paths are relative to the program's directory"
                 )
 
@@ -507,7 +402,7 @@ class Monitor:
             registration.inputs = given
             self._providers.check(registration)
         if step.refused:
-            self._refuse(step)
+            self.refuse(step)
         return step
 
     def _run_hooks(self, when: str, registration: Registration | None, step: Step | None) -> None:
@@ -529,13 +424,13 @@ class Monitor:
             self._hooks.run(f"{when}_{op}", options.hooks, urn, identifier, now, before)
         except (HookFailed, CallbackLost) as problem:
             if when == "before":
-                raise self._failed(str(problem), urn) from problem
+                raise self.failed(str(problem), urn) from problem
             self.note("error", str(problem), urn)
 
     def _referenced_stack(self, name: str) -> dict[str, Any]:
         known = self._stack_outputs.get(name)
         if known is None:
-            raise self._stop(
+            raise self.stop(
                 f"the program reads the outputs of stack {name}, which a rehearsal cannot see: give them under "
                 "stacks: in a file with --answers"
             )
@@ -549,48 +444,3 @@ class Monitor:
             return resource_pb2.ResourceInvokeResponse(failures=[failure])
         state = {"urn": urn, "id": found.id or "", "state": found.outputs}
         return resource_pb2.ResourceInvokeResponse(**{"return": wire.struct_of(state)})
-
-    # -- where in the program
-
-    def _order(self, trace: Any) -> tuple[int, int]:
-        if trace.frames and trace.frames[-1].pc.uri == ORDER_URI:
-            return trace.frames[-1].pc.line, 0
-        return len(self._registered), 0
-
-    def _source(self, trace: Any) -> tuple[SourceLine, ...]:
-        lines = []
-        for frame in trace.frames:
-            file = self._file(frame.pc.uri)
-            if is_own(file):  # what called the rehearsal is no part of the program
-                break
-            if is_programs(file, self._program):
-                lines.append(SourceLine(file, frame.pc.line))
-        return tuple(lines)
-
-    def _file(self, uri: str) -> str:
-        found = self._files.get(uri)
-        if found is None:
-            found = self._files[uri] = unquote(urlparse(uri).path)
-        return found
-
-
-class EngineLog:
-    """The engine's own service as the program sees it: a place to log to."""
-
-    _SEVERITIES = {engine_pb2.INFO: "info", engine_pb2.WARNING: "warning", engine_pb2.ERROR: "error"}  # noqa: RUF012
-
-    def __init__(self, monitor: Monitor) -> None:
-        self._monitor = monitor
-
-    def Log(self, request: engine_pb2.LogRequest) -> empty_pb2.Empty:  # noqa: N802
-        """Keep a message; debugging is not shown by the engine either."""
-        severity = self._SEVERITIES.get(request.severity)
-        if severity is not None:
-            self._monitor.note(severity, request.message, request.urn)
-        return empty_pb2.Empty()
-
-    def RequirePulumiVersion(  # noqa: N802
-        self, _: engine_pb2.RequirePulumiVersionRequest
-    ) -> engine_pb2.RequirePulumiVersionResponse:
-        """There is no CLI whose version could be too old."""
-        return engine_pb2.RequirePulumiVersionResponse()

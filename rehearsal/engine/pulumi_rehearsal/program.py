@@ -19,10 +19,11 @@ from pulumi.runtime import settings as runtime_settings
 
 from . import tuning, wire
 from .bytecode import never_stale
+from .engine_log import EngineLog
 from .errors import PolicyPackError
 from .loading import inside, is_programs, run_main
 from .model import Diagnostic
-from .monitor import EngineLog, Stopped
+from .run_status import Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -10,7 +10,7 @@ from .model import unwrapped
 from .registration import PROVIDER_PREFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from .changes import Step
     from .registration import Registration
@@ -176,3 +176,21 @@ def _default_tags(provider_inputs: Mapping[str, Any]) -> Any:
     if wire.contains_unknown(tags):
         return wire.UNKNOWN_WIRE
     return dict(tags or {})
+
+
+def unmade(registration: Registration, by_urn: Mapping[str, Registration]) -> Iterator[str]:
+    """Why inputs of a resource stay unknown at `up`, and how to give them."""
+    for key, value in registration.inputs.items():
+        if not wire.contains_unknown(value):
+            continue
+        sources = [by_urn[u] for u in registration.property_dependencies.get(key, ()) if u in by_urn]
+        lacking = [
+            f"{name} of {source.type} {source.name}"
+            for source in sources
+            for name, output in sorted(source.outputs.items())
+            if wire.contains_unknown(output) and not wire.contains_unknown(source.inputs.get(name))
+        ]
+        yield (
+            f"{key} stays unknown: a rehearsal cannot make up {', '.join(lacking) or 'what it comes from'}; give "
+            "it under outputs: in a file with --answers"
+        )
