@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from pulumi_rehearsal import Archive, Asset, Rehearsal, Resource, Secret
+from pulumi_rehearsal import Archive, Asset, Rehearsal, Resource, unwrapped
 
 from contract import files, partition
 from contract import tags as contract_tags
@@ -169,7 +169,7 @@ class Declared:
 
     def inputs(self, type_token: str) -> list[dict[str, Any]]:
         """The inputs of every resource of a type, secrets unwrapped."""
-        return [plain(r.inputs) for r in self._all(type_token)]
+        return [_inputs(r) for r in self._all(type_token)]
 
     def arn(self, service: str, resource: str) -> str:
         """An ARN in the stack's account and region."""
@@ -180,11 +180,11 @@ class Declared:
     @cached_property
     def roles(self) -> dict[str, Role]:
         """Every role, by ARN."""
-        boundaries = {str(r.outputs["arn"]): str(plain(r.inputs)["policy"]) for r in self._all("aws:iam/policy:Policy")}
+        boundaries = {str(r.outputs["arn"]): str(_inputs(r)["policy"]) for r in self._all("aws:iam/policy:Policy")}
         policies = self.inputs("aws:iam/rolePolicy:RolePolicy")
         out = {}
         for resource in self._all("aws:iam/role:Role"):
-            given = plain(resource.inputs)
+            given = _inputs(resource)
             name, tags = given["name"], given.get("tagsAll") or given.get("tags") or {}
             service = tags.get(contract_tags.SERVICE, "")
             label = name.removeprefix(f"{self.environment}-").removeprefix(f"{service}-" if service else "")
@@ -207,7 +207,7 @@ class Declared:
         """Every function, by ARN."""
         out = {}
         for resource in self._all("aws:lambda/function:Function"):
-            given = plain(resource.inputs)
+            given = _inputs(resource)
             out[str(resource.outputs["arn"])] = Function(
                 name=given["name"],
                 arn=str(resource.outputs["arn"]),
@@ -237,7 +237,7 @@ class Declared:
         targets = self.inputs("aws:cloudwatch/eventTarget:EventTarget")
         out = []
         for resource in self._all("aws:cloudwatch/eventRule:EventRule"):
-            given = plain(resource.inputs)
+            given = _inputs(resource)
             own = []
             for target in (t for t in targets if t["rule"] == given["name"]):
                 transformer = target.get("inputTransformer") or {}
@@ -325,7 +325,7 @@ class Declared:
         """Every pipeline, by ARN."""
         out = {}
         for resource in self._all("aws:codepipeline/pipeline:Pipeline"):
-            given = plain(resource.inputs)
+            given = _inputs(resource)
             stages = {s["name"]: tuple(_action(s["name"], a) for a in s["actions"]) for s in given["stages"]}
             out[str(resource.outputs["arn"])] = Pipeline(
                 name=given["name"],
@@ -344,7 +344,7 @@ class Declared:
         }
         out = {}
         for resource in self._all("aws:lb/listener:Listener"):
-            given = plain(resource.inputs)
+            given = _inputs(resource)
             forwards = [a["targetGroupArn"] for a in given["defaultActions"] if a.get("targetGroupArn")]
             if forwards:
                 arn = str(resource.outputs["arn"])
@@ -360,9 +360,7 @@ class Declared:
     @cached_property
     def target_groups(self) -> dict[str, str]:
         """Target groups: ARN to name."""
-        return {
-            str(r.outputs["arn"]): str(plain(r.inputs)["name"]) for r in self._all("aws:lb/targetGroup:TargetGroup")
-        }
+        return {str(r.outputs["arn"]): str(_inputs(r)["name"]) for r in self._all("aws:lb/targetGroup:TargetGroup")}
 
 
 def _action(stage: str, given: Mapping[str, Any]) -> Action:
@@ -386,15 +384,10 @@ def _only(found: list[dict[str, Any]], key: str, value: str, whose: str) -> dict
     return same[0]
 
 
-def plain(value: Any) -> Any:
-    """A value with its secrets unwrapped."""
-    if isinstance(value, Secret):
-        return plain(value.value)
-    if isinstance(value, dict):
-        return {k: plain(v) for k, v in value.items() if v is not None}
-    if isinstance(value, list):
-        return [plain(v) for v in value]
-    return value
+def _inputs(resource: Resource) -> dict[str, Any]:
+    """What the program gave a resource: secrets unwrapped, nothing that is None."""
+    given: dict[str, Any] = unwrapped(resource.inputs, nulls=False)
+    return given
 
 
 def text_of(archive: Archive, member: str) -> str:

@@ -23,7 +23,7 @@ from tools.docs import costs, picture, policies, policies_page, settings_schema,
 ROOT = Path(__file__).parents[2]
 STACKS = {stack: ROOT / "tests" / "stacks" / f"Pulumi.{stack}.yaml" for stack in ("dev", "stg", "prod")}
 PAGES = (ROOT / "README.md", ROOT / "docs" / "settings.md")
-SCHEMA = ROOT / "docs" / "settings.schema.json"
+SCHEMA = ROOT / "components" / "settings" / "schema.json"
 _PART = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
