@@ -67,7 +67,7 @@ lint: setup ## format, lint, directions of imports and strict types
 	@found=$$($(BIN)/lint-imports --no-cache --no-logo) || { echo "$$found"; exit 1; }
 	@$(BIN)/mypy --no-error-summary
 
-format: setup ## format the code and mend what the linter can
+format: setup ## format the code and fix what the linter can
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
 snapshots: setup ## write tests/snapshots anew from the stacks as they are, and the messages of the packs' examples

@@ -118,7 +118,7 @@ advice() { # CODE
     "$EXIT_CREDENTIALS") echo "give CI fresh credentials of its role for this environment and run it again" ;;
     "$EXIT_DENIED") echo "check that CI assumed this service's own role in account $account" ;;
     "$EXIT_NETWORK") echo "check the network and --region, then run it again" ;;
-    *) echo "run it again once this is mended" ;;
+    *) echo "run it again once this is fixed" ;;
   esac
 }
 
@@ -555,7 +555,7 @@ build_failed() { # NAME PLATFORM
     *"failed to push"* | *"failed to authorize"*)
       call_failed "pushing $(image_uri "$1") for $2" "$work/error" "$EXIT_PUSH" ;;
   esac
-  fail "$EXIT_BUILD" "building $1 for $2 failed and nothing was put: mend what docker says above and run it again."
+  fail "$EXIT_BUILD" "building $1 for $2 failed and nothing was put: fix what docker reports above and run it again."
 }
 
 build() { # SPEC: pushes the image and gives it its tag

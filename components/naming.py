@@ -102,7 +102,7 @@ class Names:
 
     @property
     def releases_topic(self) -> str:
-        """SNS topic from which AWS Chatbot learns of releases."""
+        """SNS topic of which Amazon Q Developer gets releases."""
         return f"{self.environment}-releases"
 
     def function_arn(self, function: str) -> str:

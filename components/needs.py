@@ -1,8 +1,8 @@
-"""Between two updates: what revisions that may still be started need of the stack, and may not lose in silence.
+"""Between two updates: what revisions that may still be started need of the stack, and must not lose.
 
-A stack's file feeds the template, which the next release takes, and what stands around it, which `pulumi up` changes at
-once. What the running revision needs is therefore kept in the state with each update, and the next one is held against
-it, at preview and at up, before anything changes. Nothing of AWS is asked.
+A stack's file makes the template, which the next release takes, and the resources around it, which `pulumi up`
+changes at once. What the running revision needs is therefore kept in the state with each update, and the next update is
+compared with it, at preview and at up, before anything changes; AWS is not called.
 
 A hook of the engine does it: `before_update` runs for a component whose inputs changed, has the old beside the new
 ones, and ends the update by raising (pulumi/pulumi, pkg/resource/deploy/step.go, `UpdateStep.Apply`). No hook is bound
@@ -94,7 +94,7 @@ class NeedsArgs:
 
 
 class Needs(pulumi.ComponentResource):
-    """Its inputs are what the state keeps; an update of them is refused where it would harm what runs."""
+    """Its inputs are what the state keeps; an update that would break running revisions is refused."""
 
     def __init__(self, name: str, args: NeedsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         hook = pulumi.ResourceHook("what runs", _hold, pulumi.ResourceHookOptions(on_dry_run=True))
@@ -110,7 +110,7 @@ class Needs(pulumi.ComponentResource):
 
 
 class Place(pulumi.ComponentResource):
-    """The VPC that services were made in: its tags may come to mean another one, which no settings tell."""
+    """The VPC that services were made in: its tags may come to mean another one, which no setting shows."""
 
     def __init__(self, name: str, vpc_id: pulumi.Input[str], opts: pulumi.ResourceOptions | None = None) -> None:
         hook = pulumi.ResourceHook("where it runs", _hold_place, pulumi.ResourceHookOptions(on_dry_run=True))

@@ -1,4 +1,4 @@
-"""Between two updates: what the second may not do, or does at once, to what the first left running.
+"""Between two updates: what the second must not change, and what it changes at once, while revisions of the first run.
 
 Pure functions over two plain descriptions as `components.needs.of_stack` gives them, the old one read from the state.
 """
@@ -30,31 +30,31 @@ class NeededError(Exception):
 
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
-        head = "this would harm what runs; nothing was changed:"
+        head = "this update would break running revisions; nothing was changed:"
         super().__init__("\n".join([head, *(f"  {p}" for p in problems)]))
 
 
 def refusals(old: Plain, new: Plain) -> list[str]:
-    """One sentence for each thing that an update may not do; none where the state does not know what stood before."""
+    """One sentence for each thing that an update may not do; none where the state has no earlier update."""
     if "place" not in old:
         return []
     elsewhere = [*_place(old, new)]
     if elsewhere:
-        return elsewhere  # what is needed stands by its ARN, and would be named again
+        return elsewhere  # the other messages would repeat it: what is needed has its ARN
     services = (line for name in _both(old, new) for line in _service(name, old, new))
-    return [*_front(old, new), *_network(old["network"], new["network"]), *services]
+    return [*_load_balancers(old, new), *_network(old["network"], new["network"]), *services]
 
 
 def other_vpc(old: object, new: object) -> list[str]:
-    """The sentence about a network that comes to mean another VPC; a VPC that is not known yet is not the old one."""
+    """The sentence about a network that now means another VPC; an unknown VPC is not the old one."""
     if old is None or old == new:
         return []
     found = new if isinstance(new, str) else "one that this update makes"
-    return [_fixed("network", old, f"the VPC {found}", "everything in it would be made anew")]
+    return [_fixed("network", old, f"the VPC {found}", "everything in it would be replaced")]
 
 
 def warnings(old: Plain, new: Plain) -> list[str]:
-    """One sentence for each thing that an update does at once to what runs, as it was asked to."""
+    """One sentence for each thing that an update does at once to what runs."""
     if "place" not in old:
         return []
     services = (line for name in _both(old, new) for line in _at_once(name, old, new))
@@ -71,16 +71,16 @@ def _both(old: Plain, new: Plain) -> list[str]:
 def _place(old: Plain, new: Plain) -> Iterator[str]:
     for key in ("environment", "account", "region"):
         if old["place"][key] != new["place"][key]:
-            yield _fixed(key, old["place"][key], new["place"][key], "everything would be made anew")
+            yield _fixed(key, old["place"][key], new["place"][key], "everything would be replaced")
 
 
-def _front(old: Plain, new: Plain) -> Iterator[str]:
+def _load_balancers(old: Plain, new: Plain) -> Iterator[str]:
     if not any("balancer" in old["services"][n] for n in _both(old, new)):
         return
     if old["exposure"] != new["exposure"]:
-        yield _fixed("loadBalancer.exposure", old["exposure"], new["exposure"], "load balancers would be made anew")
+        yield _fixed("loadBalancer.exposure", old["exposure"], new["exposure"], "load balancers would be replaced")
     if old["certificate"] and not new["certificate"]:
-        yield _fixed("loadBalancer.certificateArn", old["certificate"], "nothing", "whoever comes by HTTPS is cut off")
+        yield _fixed("loadBalancer.certificateArn", old["certificate"], "nothing", "HTTPS clients would lose access")
 
 
 def _network(old: Plain, new: Plain) -> Iterator[str]:
@@ -95,9 +95,9 @@ def _network(old: Plain, new: Plain) -> Iterator[str]:
     if before == "create":
         for key in ("cidr", "zones"):
             if was[key] != is_[key]:
-                yield _fixed(f"network.create.{key}", _number(was[key]), is_[key], "subnets would be made anew")
+                yield _fixed(f"network.create.{key}", _number(was[key]), is_[key], "subnets would be replaced")
         if was["egress"] != is_["egress"] and "endpoints" in (was["egress"], is_["egress"]):
-            yield _fixed("network.create.egress", was["egress"], is_["egress"], "subnets would be made anew")
+            yield _fixed("network.create.egress", was["egress"], is_["egress"], "subnets would be replaced")
 
 
 def _kind(network: Plain) -> str:
@@ -108,7 +108,7 @@ def _service(name: str, old_stack: Plain, new_stack: Plain) -> Iterator[str]:
     old, new = old_stack["services"][name], new_stack["services"][name]
     key = f"services[{name}]"
     if old["strategy"] != new["strategy"]:
-        yield _fixed(f"{key}.strategy", old["strategy"], new["strategy"], "the service would be made anew")
+        yield _fixed(f"{key}.strategy", old["strategy"], new["strategy"], "the service would be replaced")
         return
     if "balancer" in old and "balancer" not in new:
         yield _fixed(f"{key}.loadBalancer", "one", "none", "its traffic would be cut off")
@@ -117,9 +117,9 @@ def _service(name: str, old_stack: Plain, new_stack: Plain) -> Iterator[str]:
         gone = sorted(set(old["used"].get(part, ())) - {*new["used"].get(part, ()), *new["retiring"].get(part, ())})
         if gone:
             yield (
-                f"{NAMESPACE}:{key}: the {kind} {' and '.join(gone)} left; allowed: with `retiring: {{{part}: "
-                f"[{', '.join(_written(part, gone))}]}}` in {key} until no revision that needs it can be started, for "
-                f"without it {loss} ({GUIDE})."
+                f"{NAMESPACE}:{key}: the {kind} {' and '.join(gone)} is missing; add `retiring: {{{part}: "
+                f"[{', '.join(_written(part, gone))}]}}` to {key} until no revision that needs it can be started, "
+                f"because without it {loss} ({GUIDE})."
             )
     target = new.get("balancer", {}).get("target")
     if new["controller"] == "ECS" and target and target not in old.get("listens", ()):
@@ -155,8 +155,8 @@ def _written(part: str, gone: Sequence[str]) -> list[str]:
 
 def _fixed(key: str, found: object, wanted: object, why: str) -> str:
     return (
-        f"{NAMESPACE}:{key}: found {_number(wanted)}; allowed: {_number(found)}, as it was, because {why}; what cannot "
-        f"be changed in place is made beside it ({GUIDE})."
+        f"{NAMESPACE}:{key}: found {_number(wanted)}; allowed: {_number(found)}, unchanged, because {why}; create a "
+        f"second one beside it instead ({GUIDE})."
     )
 
 
@@ -171,11 +171,11 @@ def _number(value: object) -> object:
 def _at_once_in_the_stack(old: Plain, new: Plain) -> Iterator[str]:
     for name in sorted(old["services"].keys() - new["services"].keys()):
         yield (
-            f"{NAMESPACE}:services[{name}] is gone: this update stops its tasks and takes down what is around them; "
-            "its repositories stay. Under another name it is another service and begins with the stand-in."
+            f"{NAMESPACE}:services[{name}] is removed: this update deletes the service and its tasks, but not its "
+            "repositories. A renamed service is a new one and starts with the placeholder image."
         )
     for cidr in sorted(set(old["allowedCidrs"]) - set(new["allowedCidrs"])):
-        yield f"{NAMESPACE}:loadBalancer.allowedCidrs: at this update {cidr} loses its way to the load balancers."
+        yield f"{NAMESPACE}:loadBalancer.allowedCidrs: this update closes the load balancers to {cidr}."
     if old["network"] != new["network"]:
         yield (
             f"{NAMESPACE}:network: load balancers change their subnets at this update, rolling services replace their "
@@ -184,8 +184,8 @@ def _at_once_in_the_stack(old: Plain, new: Plain) -> Iterator[str]:
         )
     if old["standInImage"] != new["standInImage"]:
         yield (
-            f"{NAMESPACE}:standInImage: a service that was never released goes on with the old one, and may pull it no "
-            "longer where it lies in this account's registry; release it first."
+            f"{NAMESPACE}:standInImage: a service without a release keeps the old image, and can no longer pull it if "
+            "it is in this account's registry; release it first."
         )
 
 
@@ -196,17 +196,17 @@ def _at_once(name: str, old_stack: Plain, new_stack: Plain) -> Iterator[str]:
         gone = sorted(set(old["retiring"].get(part, ())) - {*new["used"].get(part, ()), *new["retiring"].get(part, ())})
         if gone:
             yield (
-                f"{key}.retiring.{part}: the {kind} {' and '.join(gone)} goes with this update; look that no revision "
-                f"that needs it runs, waits for approval or will be gone back to: without it {loss} ({GUIDE})."
+                f"{key}.retiring.{part}: the {kind} {' and '.join(gone)} is removed by this update; check that no "
+                f"revision needing it runs, waits for approval or may be rolled back to: without it {loss} ({GUIDE})."
             )
     before, after = old.get("balancer"), new.get("balancer")
     if before and after and before["healthCheck"] != after["healthCheck"]:
         yield (
-            f"{key}.loadBalancer.healthCheck: running tasks are held to {after['healthCheck']} in place of "
-            f"{before['healthCheck']} at this update, and replaced where they do not answer so."
+            f"{key}.loadBalancer.healthCheck: this update checks running tasks by {after['healthCheck']} instead of "
+            f"{before['healthCheck']}, and replaces those that fail."
         )
     moved = (before or {}).get("target") != (after or {}).get("target")
     if new["controller"] == "ECS" and (moved or old["capacity"] != new["capacity"]):
         yield f"{key}: Amazon ECS replaces its tasks one after another at this update."
     if int(new["max"]) < int(old["max"]):
-        yield f"{key}.max: of more than {new['max']} tasks auto scaling stops the rest after this update."
+        yield f"{key}.max: after this update auto scaling stops tasks beyond {new['max']}."

@@ -2,7 +2,7 @@
 
 In the order a release meets them: `release_gate` (the pipeline's Verify stage), `ecs_deploy` (the Deploy stage of a
 rolling service), `scaling_guard` (auto scaling while traffic shifts), `smoke_test` (the deployment's hook on the test
-listener), `notify` (people are told). Each handler module's docstring lists every AWS call it makes, on what, and the
+listener), `notify` (notifications). Each handler module's docstring lists every AWS call it makes, on what, and the
 environment variables it reads.
 
 Decisions are pure functions in modules of their own (`handoff`, `contract`, `rendering`, `changes`, `messages`,

@@ -1,4 +1,4 @@
-"""Where people are told: a topic for releases that wait for approval, one for alarms."""
+"""SNS topics: one for releases that wait for approval, one for alarms."""
 
 from __future__ import annotations
 

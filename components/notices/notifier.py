@@ -1,4 +1,4 @@
-"""Notifications of releases: by a Lambda function in Slack and Chatwork, or by AWS Chatbot without code."""
+"""Notifications of releases: by a Lambda function in Slack and Chatwork, or by Amazon Q Developer without code."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -180,7 +180,7 @@ class ChatbotArgs:
 
 
 class Chatbot(pulumi.ComponentResource):
-    """AWS Chatbot in one Slack channel; it can read and do nothing, whatever its role is given later.
+    """A Slack channel of Amazon Q Developer in chat applications (formerly AWS Chatbot), which can read and do nothing.
 
     Without guardrails AWS would take AdministratorAccess as the channel's limit (AWS Chatbot administrator guide,
     "Understanding AWS Chatbot permissions").
@@ -208,7 +208,7 @@ class Chatbot(pulumi.ComponentResource):
             name,
             name=f"{names.environment}-chatbot",
             purpose="chatbot",
-            description=f"AWS Chatbot in the channel of {names.environment}; it may do nothing",
+            description=f"Amazon Q Developer in the channel of {names.environment}; it may do nothing",
             trust=(iam.service_trust("chatbot.amazonaws.com"),),
             opts=child,
         )

@@ -159,10 +159,10 @@ class Settings(SettingsModel):
 
     def strategy_errors(self, strategies: Mapping[str, SettingsRules]) -> Iterable[InvalidSetting]:
         """What each strategy that a service has says of the stack, once."""
-        told: list[InvalidSetting] = []
+        found: list[InvalidSetting] = []
         for service in self.services if strategies else ():
-            told += [p for p in strategies[service.strategy].stack_errors(self, service) if p not in told]
-        return told
+            found += [p for p in strategies[service.strategy].stack_errors(self, service) if p not in found]
+        return found
 
     def _folder_errors(self) -> Iterable[InvalidSetting]:
         """Two pipelines whose artifacts would lie in one folder, so that each could reach the other's."""

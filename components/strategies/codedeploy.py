@@ -204,7 +204,7 @@ class DeploymentArgs:
         balancer: a load balancer with blue and green.
         alarms: what stops a deployment and rolls it back.
         hooks: lifecycle events to the ARNs of the functions that the AppSpec names.
-        retiring_hooks: ARNs of functions that only earlier AppSpecs name; a roll-back runs those.
+        retiring_hooks: ARNs of functions that only earlier AppSpecs name; a rollback runs those.
     """
 
     names: ServiceNames
@@ -217,7 +217,7 @@ class DeploymentArgs:
 
 
 class Deployment(pulumi.ComponentResource):
-    """`group`: blue/green with traffic control, ready wait, bake time, and roll-back on failure, alarm and stop."""
+    """`group`: blue/green with traffic control, ready wait, bake time, and rollback on failure, alarm and stop."""
 
     def __init__(self, name: str, args: DeploymentArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("ecs-release:index:Deployment", name, None, opts)

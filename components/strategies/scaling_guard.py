@@ -38,7 +38,7 @@ class ScalingGuardArgs:
 
 
 class ScalingGuard(pulumi.ComponentResource):
-    """One function for the environment, told by CodeDeploy's events and by a sweep that finds what got lost.
+    """One function for the environment, invoked by CodeDeploy's events and by a sweep that finds what got lost.
 
     Scaling during a blue/green deployment can make it fail (Amazon ECS developer guide, "Service auto scaling and
     blue/green deployments").

@@ -123,7 +123,9 @@ class Service(pulumi.ComponentResource):
             self._reach(tasks, args.balancer.security_group, below)
         return tasks
 
-    def _reach(self, tasks: aws.ec2.SecurityGroup, front: aws.ec2.SecurityGroup, opts: pulumi.ResourceOptions) -> None:
+    def _reach(
+        self, tasks: aws.ec2.SecurityGroup, load_balancers: aws.ec2.SecurityGroup, opts: pulumi.ResourceOptions
+    ) -> None:
         """Every port of the container behind the load balancer, not only the one that gets the traffic.
 
         A revision stays reachable on the port that it was released with, whichever the next one has.
@@ -133,7 +135,7 @@ class Service(pulumi.ComponentResource):
                 f"{self._name}-tasks-in-{port}",
                 security_group_id=tasks.id,
                 description="From the load balancer",
-                referenced_security_group_id=front.id,
+                referenced_security_group_id=load_balancers.id,
                 ip_protocol="tcp",
                 from_port=port,
                 to_port=port,
@@ -141,7 +143,7 @@ class Service(pulumi.ComponentResource):
             )
             aws.vpc.SecurityGroupEgressRule(
                 f"{self._name}-lb-out-{port}",
-                security_group_id=front.id,
+                security_group_id=load_balancers.id,
                 description="To the tasks",
                 referenced_security_group_id=tasks.id,
                 ip_protocol="tcp",

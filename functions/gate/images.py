@@ -186,7 +186,7 @@ class Registry:
                 return counts
             page["nextToken"] = said["nextToken"]
         raise Refusal(
-            f"{image.name} has more findings than can be counted, and ECR gives no counts; mend them and hand over a "
+            f"{image.name} has more findings than can be counted, and ECR gives no counts; fix them and hand over a "
             "new commit."
         )
 

@@ -32,24 +32,24 @@ _ALIASES: Final = {"aarch64": "arm64", "x86_64": "amd64", "x86-64": "amd64"}
 INDEX_CAP: Final = 50
 
 
-def is_index(manifest: Mapping[str, Any], told: str | None, name: str) -> bool:
+def is_index(manifest: Mapping[str, Any], registered: str | None, name: str) -> bool:
     """Whether a manifest is an index; False for an image.
 
     Args:
         manifest: the document.
-        told: its media type as the registry keeps it, which is what a container runtime is given.
+        registered: its media type as the registry keeps it, which is what a container runtime is given.
         name: the image in words, for the sentences.
 
     Raises:
         Refusal: it has two readings, or none.
     """
     own = manifest.get("mediaType")
-    if own is not None and told is not None and own != told:
+    if own is not None and registered is not None and own != registered:
         raise Refusal(
-            f"{name} has two readings: its manifest says {shown(own)} and ECR keeps it as {told}; "
+            f"{name} has two readings: its manifest says {shown(own)} and ECR keeps it as {registered}; "
             "push it by docker under a new commit."
         )
-    kind = told if own is None else own
+    kind = registered if own is None else own
     index_parts = {"manifests"} & manifest.keys()
     image_parts = {"config", "layers", "fsLayers"} & manifest.keys()
     if (kind in INDEX_TYPES or index_parts) and (kind in MANIFEST_TYPES or image_parts):

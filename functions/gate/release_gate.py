@@ -27,7 +27,7 @@ Environment variables: `SCAN_WAIT_MINUTES` (how long a pending scan is waited fo
 (how long a scan may take to begin before scanning counts as off; 120).
 
 An image that the service runs, or ran in one of the revisions just before, passes whatever scanning has found since: a
-roll-back must not wait for that (`rollback`). The findings stand in the variable `scan` all the same.
+rollback must not wait for that (`rollback`). The findings stand in the variable `scan` all the same.
 
 Output variables (namespace `Gate`): `images` ("app=prod-1a2b3c4…"), `digests` ("app=sha256:…"), `commit`, `scan`,
 `changes`. An action's configuration value takes 1,000 characters (API reference, ActionConfigurationValue), variables

@@ -126,9 +126,9 @@ def app_spec(template: bytes | None, contract: Contract, network: Any) -> bytes 
 
 def _awsvpc(network: Any) -> dict[str, Any]:
     """The network in CodeDeploy's words, which takes all three or none. Tasks never have a public address."""
-    told = network if isinstance(network, dict) else {}
+    given = network if isinstance(network, dict) else {}
     for key, (kind, most) in _NETWORK_LISTS.items():
-        ids = told.get(key)
+        ids = given.get(key)
         named = ids if isinstance(ids, list) else []
         wrong = [i for i in named if not isinstance(i, str) or not re.fullmatch(rf"{kind}-[0-9a-f]+", i)]
         if wrong or not 1 <= len(named) <= most:
@@ -138,8 +138,8 @@ def _awsvpc(network: Any) -> dict[str, Any]:
                 CONFIGURATION,
             )
     return {
-        "Subnets": told["subnets"],
-        "SecurityGroups": told["securityGroups"],
+        "Subnets": given["subnets"],
+        "SecurityGroups": given["securityGroups"],
         "AssignPublicIp": "DISABLED",
     }
 

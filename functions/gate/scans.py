@@ -89,7 +89,7 @@ def judge(name: str, scan: Scan, contract: Contract, *, waited_enough: bool) -> 
         if bad := over(scan.counts or {}, contract.scan_threshold):
             raise Refusal(
                 f"{name} has findings ({counted(bad)}); {contract.environment} allows none at "
-                f"{contract.scan_threshold} or above, so mend them and hand over a new commit."
+                f"{contract.scan_threshold} or above, so fix them and hand over a new commit."
             )
         return False
     if (contract.scan_threshold, contract.scan_unsupported) == ("NONE", "allow"):

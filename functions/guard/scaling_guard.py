@@ -265,19 +265,19 @@ def handler(event: Mapping[str, Any], _context: Context) -> dict[str, list[str]]
 
 
 def tell_of(services: list[str]) -> None:
-    """Count the services that stay suspended for no known reason; that there is none is told too.
+    """Count the services that stay suspended for no known reason; zero is reported too.
 
     A line of standard output is an event of the log as it stands, which is what CloudWatch reads metrics from.
     """
     metric = {"Name": METRIC, "Unit": "Count"}
     directive = {"Namespace": NAMESPACE, "Dimensions": [["Environment"]], "Metrics": [metric]}
-    told = {
+    record = {
         "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]},
         "Environment": os.environ.get(variables.ENVIRONMENT, ""),
         METRIC: len(services),
         "services": services,
     }
-    print(json.dumps(told), flush=True)  # noqa: T201
+    print(json.dumps(record), flush=True)  # noqa: T201
 
 
 class Guard:

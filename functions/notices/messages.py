@@ -1,4 +1,4 @@
-"""What people are told of a release, from the events that CodePipeline and CodeDeploy send. Nothing here asks AWS.
+"""Notification messages for the events that CodePipeline and CodeDeploy send; makes no AWS call.
 
 Events (CodePipeline user guide, "Monitoring CodePipeline events"; CodeDeploy user guide, "Monitoring deployments with
 Amazon CloudWatch Events"):
@@ -9,7 +9,7 @@ Amazon CloudWatch Events"):
 | CodePipeline Action Execution State Change, category Approval: STARTED | waiting for approval, with what the gate saw |
 | the same of any action: FAILED | failed, with the action's own reason (an approval: rejected) |
 | CodeDeploy Deployment State-change Notification: FAILURE, STOP, READY | failed, stopped, waiting for re-routing, with CodeDeploy's reason |
-| the same of a roll-back: START, SUCCESS | rolling back, rolled back |
+| the same of a rollback: START, SUCCESS | rolling back, rolled back |
 
 A pipeline's own FAILED is not said: the action that failed has said it, and why. Nor are a deployment's START and
 SUCCESS that a pipeline began.
@@ -80,7 +80,7 @@ def of(
     saw: Mapping[str, str] | None = None,
     deployment: Mapping[str, Any] | None = None,
 ) -> Message | None:
-    """Render an event; None when people need not be told.
+    """Render an event; None when nobody needs the message.
 
     Args:
         event: from EventBridge.
@@ -133,7 +133,7 @@ def _of_deployment(
     rollback = deployment.get("rollbackInfo") or {}
     error = deployment.get("errorInformation") or {}
     said: dict[str, tuple[str, str]] = {
-        "FAILURE": ("the roll-back itself failed" if back else "deployment failed", BAD),
+        "FAILURE": ("the rollback itself failed" if back else "deployment failed", BAD),
         "STOP": ("deployment stopped", BAD),
         "READY": ("new tasks are ready and wait for traffic to be re-routed", WAITING),
     }
@@ -151,7 +151,7 @@ def _of_deployment(
     if error.get("code") == "HOOK_EXECUTION_FAILURE":
         lines.append("The log of the hook's function says which check failed.")
     if rollback.get("rollbackDeploymentId"):
-        lines.append(f"roll-back: {rollback['rollbackDeploymentId']}")
+        lines.append(f"rollback: {rollback['rollbackDeploymentId']}")
     if back and rollback.get("rollbackTriggeringDeploymentId"):
         lines.append(f"because of: {rollback['rollbackTriggeringDeploymentId']}")
     return Message(title=f"{name}: {what}", lines=tuple(lines), tone=tone, link=_deployment_link(event, detail))

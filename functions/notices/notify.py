@@ -1,4 +1,4 @@
-"""People are told: a release's events from EventBridge, to Slack and Chatwork. A release never fails by this.
+"""Notifications: sends events of a release from EventBridge to Slack and Chatwork. A failure here never fails a release.
 
 What is said of which event stands in `messages`. A channel that cannot be reached is logged in one sentence, and the
 function ends well all the same. Events may come twice (EventBridge delivers at least once); so may messages.
@@ -10,7 +10,7 @@ AWS calls, and on what:
 | secretsmanager:GetSecretValue | the secrets named in `NOTIFY_CHANNELS` (kms:Decrypt on their key when it is not AWS's own) | each message |
 | ssm:GetParameter, with decryption | the SecureString parameters named there (kms:Decrypt likewise) | each message |
 | codepipeline:ListActionExecutions | `arn:aws:codepipeline:REGION:ACCOUNT:PIPELINE` | waiting for approval: the gate's output variables |
-| codedeploy:GetDeployment | `arn:aws:codedeploy:REGION:ACCOUNT:deploymentgroup:APPLICATION/GROUP` | a deployment's event: its reason and roll-back |
+| codedeploy:GetDeployment | `arn:aws:codedeploy:REGION:ACCOUNT:deploymentgroup:APPLICATION/GROUP` | a deployment's event: its reason and rollback |
 
 Environment variables:
 
@@ -59,11 +59,11 @@ _KEYS: Final = {
 
 
 class ChannelError(Exception):
-    """One sentence about why a channel was not told."""
+    """One sentence about why a channel got no message."""
 
 
 def handler(event: Mapping[str, Any], context: deadline.Context) -> dict[str, Any]:
-    """Tell every channel of one event; returns the title and, by channel, "told" or why not. Never raises."""
+    """Send one event to every channel; returns the title and, by channel, "sent" or why not. Never raises."""
     try:
         return deadline.run(lambda: tell(event, context), deadline.seconds_left(context, RESERVE))
     except deadline.OutOfTimeError:
@@ -85,14 +85,14 @@ def tell(event: Mapping[str, Any], context: deadline.Context) -> dict[str, Any]:
     deployment = _asked(lambda: _deployment(event)) if needs.deployment else None
     message = messages.of(event, saw=saw, deployment=deployment)
     if message is None:
-        log.info("%s", json.dumps({"event": event.get("detail-type"), "told": "nobody needs to know"}))
+        log.info("%s", json.dumps({"event": event.get("detail-type"), "result": "nothing to send"}))
         return {"title": None, "channels": {}}
     outcome: dict[str, str] = {}
     channels = configured(os.environ.get(variables.NOTIFY_CHANNELS, "[]"))
     for number, channel in enumerate(channels, start=1):
         # What is left is shared, so that one slow receiver does not silence the ones after it.
         share = deadline.seconds_left(context, RESERVE) / (len(channels) - number + 1)
-        outcome[f"{number} {channel['kind']}"] = _told(channel, message, share)
+        outcome[f"{number} {channel['kind']}"] = _send(channel, message, share)
     log.info("%s", json.dumps({"title": message.title, "channels": outcome}))
     return {"title": message.title, "channels": outcome}
 
@@ -119,22 +119,22 @@ def configured(text: str) -> list[dict[str, str]]:
     return channels
 
 
-def _told(channel: Mapping[str, str], message: Message, seconds: float) -> str:
-    """Tell one channel; "told" or why not, without the token or the address."""
+def _send(channel: Mapping[str, str], message: Message, seconds: float) -> str:
+    """Send to one channel; "sent" or why not, without the token or the address."""
     try:
         secret = _secret(channel["secret"])
         url, body, headers, verdict = _request(channel, secret, message)
     except ChannelError as error:
         return str(error)
     except Exception as error:
-        # The next channel is still to be told.
+        # The next channel still has to get it.
         fault = errors.of_aws(error)
         if fault is None:
             log.exception("A channel failed")
         return str(fault) if fault else f"failed ({type(error).__name__})"
     backoff = float(os.environ.get(variables.NOTIFY_BACKOFF_SECONDS, "1"))
     why = posting.post(url, body, headers, seconds=seconds, backoff=backoff, verdict=verdict, hide=secret)
-    return f"not told: {why}" if why else "told"
+    return f"not sent: {why}" if why else "sent"
 
 
 def _request(

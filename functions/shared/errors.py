@@ -48,7 +48,7 @@ AWS_BUSY: Final = frozenset(
 )
 
 
-class Refusal(Exception):  # noqa: N818  (nothing went wrong: somebody is told no)
+class Refusal(Exception):  # noqa: N818  (nothing went wrong: it is an answer)
     """The release does not go on, for a reason that a person can act on.
 
     `str(refusal)` is one sentence: what was looked at, what was found, what is allowed or to be done.

@@ -89,22 +89,22 @@ def _checked(options: argparse.Namespace, found: Any) -> dict[str, Any]:
             differences += life.differences
             if index == 0:
                 unfound = seeds.unfound(life.pairs)
-    told = [_told(d, known.reason(d)) for d in differences]
+    rows = [_as_row(d, known.reason(d)) for d in differences]
     if options.computed is not None:
-        told += [_told(d, why) for d, why in computed.compared(computed.read(options.computed))]
+        rows += [_as_row(d, why) for d, why in computed.compared(computed.read(options.computed))]
     stale = [] if options.stack else [f"{k.what} of {k.type}: {k.reason}" for k in known.stale(differences)]
-    wrong = any(not row["reason"] for row in told) or stale or unfound
+    wrong = any(not row["reason"] for row in rows) or stale or unfound
     return {
         "result": "different" if wrong else "same",
         "cli": found.version,
         "stacks": stacks,
-        "differences": told,
+        "differences": rows,
         "stale": stale,
         "seeds": {"planted": len(seeds.SEEDS), "unfound": unfound},
     }
 
 
-def _told(difference: Difference, reason: str) -> dict[str, str]:
+def _as_row(difference: Difference, reason: str) -> dict[str, str]:
     return {
         "stack": difference.stack,
         "step": difference.step,

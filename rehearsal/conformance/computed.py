@@ -65,7 +65,7 @@ def _reason(key: str, hint: Any, *, given: bool) -> str:
     if key in ("name", "deploymentConfigName"):
         return "a name that is left out is made up, by Check and not by AWS"
     if _is_block(hint):
-        return "a block: AWS's own default stands there where the program gives none"
+        return "a block: AWS fills in its own default where the program gives none"
     return _OLDER.get(key, "")
 
 

@@ -27,7 +27,7 @@ class Seed:
     """The step in whose rehearsal it is planted."""
     plant: Callable[[Seen], Seen]
     what: str
-    """The beginning of what must be told of it."""
+    """The beginning of what must be reported of it."""
 
 
 def unfound(pairs: Sequence[Pair]) -> list[str]:
@@ -35,15 +35,15 @@ def unfound(pairs: Sequence[Pair]) -> list[str]:
     missed = []
     for seed in SEEDS:
         pair = next(p for p in pairs if p.step == seed.step)
-        before = _told(pair, pair.rehearsal)
-        after = _told(pair, seed.plant(pair.rehearsal))
+        before = _reported(pair, pair.rehearsal)
+        after = _reported(pair, seed.plant(pair.rehearsal))
         new = after - before
         if len(new) != 1 or not next(iter(new))[1].startswith(seed.what):
             missed.append(seed.name)
     return missed
 
 
-def _told(pair: Pair, rehearsal: Seen) -> set[tuple[str, str, str]]:
+def _reported(pair: Pair, rehearsal: Seen) -> set[tuple[str, str, str]]:
     found = compared(pair.engine, rehearsal, stack="", step=pair.step, mode=pair.mode)
     return {(d.urn, d.what, d.rehearsal) for d in found}
 

@@ -176,7 +176,7 @@ def _object(params: Mapping[str, Any], _look: Lookup) -> tuple[str, ...]:
     return (f"arn:aws:s3:::{params['Bucket']}/{params['Key']}",)
 
 
-def _everything(_params: Mapping[str, Any], _look: Lookup) -> tuple[str, ...]:
+def _all_resources(_params: Mapping[str, Any], _look: Lookup) -> tuple[str, ...]:
     return EVERYTHING
 
 
@@ -191,25 +191,25 @@ _PLAIN: Final[dict[str, tuple[str, Callable[[Mapping[str, Any], Lookup], tuple[s
             "PutImage",
         )
     },
-    "ecr:GetAuthorizationToken": ("ecr:GetAuthorizationToken", _everything),
+    "ecr:GetAuthorizationToken": ("ecr:GetAuthorizationToken", _all_resources),
     "ecs:DescribeServices": ("ecs:DescribeServices", _service),
     "ecs:ListServiceDeployments": ("ecs:ListServiceDeployments", _service),
     "ecs:DescribeServiceDeployments": ("ecs:DescribeServiceDeployments", _with_service),
     "ecs:DescribeServiceRevisions": ("ecs:DescribeServiceRevisions", _with_service),
-    "ecs:DescribeTaskDefinition": ("ecs:DescribeTaskDefinition", _everything),
+    "ecs:DescribeTaskDefinition": ("ecs:DescribeTaskDefinition", _all_resources),
     "ecs:UpdateServicePrimaryTaskSet": ("ecs:UpdateServicePrimaryTaskSet", _service),
     "ecs:CreateTaskSet": ("ecs:CreateTaskSet", _task_set),
     "ecs:DeleteTaskSet": ("ecs:DeleteTaskSet", _task_set),
     "ecs:UpdateService": ("ecs:UpdateService", _service),
     "application-autoscaling:DescribeScalableTargets": (
         "application-autoscaling:DescribeScalableTargets",
-        _everything,
+        _all_resources,
     ),
     "codedeploy:GetDeployment": ("codedeploy:GetDeployment", _group),
     "codedeploy:ListDeployments": ("codedeploy:ListDeployments", _group),
     "codedeploy:PutLifecycleEventHookExecutionStatus": ("codedeploy:PutLifecycleEventHookExecutionStatus", _group),
-    "codepipeline:PutJobSuccessResult": ("codepipeline:PutJobSuccessResult", _everything),
-    "codepipeline:PutJobFailureResult": ("codepipeline:PutJobFailureResult", _everything),
+    "codepipeline:PutJobSuccessResult": ("codepipeline:PutJobSuccessResult", _all_resources),
+    "codepipeline:PutJobFailureResult": ("codepipeline:PutJobFailureResult", _all_resources),
     "codepipeline:GetPipelineState": (
         "codepipeline:GetPipelineState",
         lambda params, look: (look.arn("codepipeline", params["name"]),),

@@ -132,8 +132,8 @@ class Stage:
             reached = ", ".join(f"{p.kind} {p.room}" for p in self.network.posted[before:]) or "nobody"
             self.timeline.note("People", f"{reached}: {said['title']}", function.role)
             for channel, outcome in said["channels"].items():
-                if outcome != "told":
-                    self.timeline.note("People", f"channel {channel} is not told: {outcome}", trouble=True)
+                if outcome != "sent":
+                    self.timeline.note("People", f"channel {channel} gets no message: {outcome}", trouble=True)
         elif isinstance(said, dict) and any(isinstance(steps, list) and steps for steps in said.values()):
             done = "; ".join(f"{name}: {', '.join(steps)}" for name, steps in said.items() if steps)
             self.timeline.note("Scaling guard", f"on {state}: {done}", function.role)

@@ -95,7 +95,7 @@ def standing():
 def test_an_update_that_takes_something_away_is_refused_before_it_touches_anything_of_aws(standing, mode):
     run = rehearse_stack("dev", mode, previous=standing, packs=[], config_overrides=with_port(8081))
 
-    assert "ecs-release:services[api]: the port 8080 left" in run.errors[0].message
+    assert "ecs-release:services[api]: the port 8080 is missing" in run.errors[0].message
     assert [r for r in run.resources if r.type.startswith("aws:")] == []
 
 
@@ -122,9 +122,11 @@ def test_what_an_update_does_to_running_tasks_is_said_at_preview(standing):
     run = rehearse_stack("dev", "preview", previous=standing, packs=[], config_overrides=given)
 
     assert run.errors == ()
-    assert [d.severity for d in run.diagnostics if "services[api].max: of more than 1 tasks" in d.message] == [
-        "warning"
-    ]
+    assert [
+        d.severity
+        for d in run.diagnostics
+        if "services[api].max: after this update auto scaling stops tasks beyond 1" in d.message
+    ] == ["warning"]
 
 
 def test_no_hook_waits_for_a_deletion(standing):

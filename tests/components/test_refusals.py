@@ -162,7 +162,7 @@ def test_a_port_that_got_the_traffic_last_may_not_close_before_it_retired():
 
     assert refused(moved, second_port) == []
     [sentence] = refusals(after(moved), after(port_moves))
-    assert "the port 8080 left" in sentence
+    assert "the port 8080 is missing" in sentence
 
 
 # ---------------------------------------------------------------- what cannot be changed in place
@@ -272,16 +272,25 @@ def test_a_certificate_does_not_leave():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda stack, *_: stack["services"].pop(), "services[worker] is gone: this update stops its tasks"),
-        (lambda _, api, __: api.update(max=1), "services[api].max: of more than 1 tasks"),
-        (lambda stack, *_: stack.update(loadBalancer={"allowedCidrs": ["10.1.0.0/16"]}), "10.0.0.0/8 loses its way"),
+        (lambda stack, *_: stack["services"].pop(), "services[worker] is removed: this update deletes the service"),
+        (
+            lambda _, api, __: api.update(max=1),
+            "services[api].max: after this update auto scaling stops tasks beyond 1",
+        ),
+        (
+            lambda stack, *_: stack.update(loadBalancer={"allowedCidrs": ["10.1.0.0/16"]}),
+            "closes the load balancers to 10.0.0.0/8",
+        ),
         (network(existing=EXISTING), "network: load balancers change their subnets"),
-        (lambda _, api, __: api["loadBalancer"].update(healthCheck={"path": "/up"}), "are held to /up -> 200-299"),
+        (
+            lambda _, api, __: api["loadBalancer"].update(healthCheck={"path": "/up"}),
+            "checks running tasks by /up -> 200-299",
+        ),
         (
             lambda _, __, worker: worker.update(capacity=[{"provider": "FARGATE", "weight": 1}]),
             "services[worker]: Amazon ECS replaces its tasks one after another",
         ),
-        (lambda stack, *_: stack.update(standInImage="python:3.13"), "standInImage: a service that was never released"),
+        (lambda stack, *_: stack.update(standInImage="python:3.13"), "standInImage: a service without a release keeps"),
     ],
 )
 def test_what_an_update_does_to_running_tasks_at_once_is_said_and_let_through(change, words):
@@ -301,7 +310,7 @@ def test_all_problems_are_told_together():
     problems = refused(both(secret_leaves, port_moves))
 
     assert str(NeededError(problems)).splitlines() == [
-        "this would harm what runs; nothing was changed:",
+        "this update would break running revisions; nothing was changed:",
         *(f"  {p}" for p in problems),
     ]
     assert len(problems) == 2

@@ -129,7 +129,7 @@ class TestWhatIsSaid:
                     "deployment: d-2",
                     "reason: The hook said Failed (HOOK_EXECUTION_FAILURE)",
                     "The log of the hook's function says which check failed.",
-                    "roll-back: d-3",
+                    "rollback: d-3",
                 ),
                 "bad",
             ),
@@ -159,7 +159,7 @@ class TestWhatIsSaid:
             (
                 deployment("FAILURE"),
                 {"deployment": ROLL_BACK},
-                "prod-api: the roll-back itself failed",
+                "prod-api: the rollback itself failed",
                 ("deployment: d-2", "because of: d-1"),
                 "bad",
             ),
@@ -276,7 +276,7 @@ class TestHowItIsSent:
         said = told(SLACK)
 
         (request,) = receiver.requests
-        assert said == {"title": "prod-api: release started", "channels": {"1 slack": "told"}}
+        assert said == {"title": "prod-api: release started", "channels": {"1 slack": "sent"}}
         assert request["path"] == "/chat.postMessage"
         assert request["headers"]["Authorization"] == "Bearer xoxb-secret-token"
         body = json.loads(request["body"])
@@ -284,7 +284,7 @@ class TestHowItIsSent:
         assert body["text"] == "prod-api: release started"
 
     def test_slack_gets_a_message_by_its_webhook(self, told, receiver):
-        assert told(WEBHOOK)["channels"] == {"1 slack-webhook": "told"}
+        assert told(WEBHOOK)["channels"] == {"1 slack-webhook": "sent"}
 
         (request,) = receiver.requests
         assert request["path"] == "/services/T0/B0/hooksecret"
@@ -292,7 +292,7 @@ class TestHowItIsSent:
         assert "Authorization" not in request["headers"]
 
     def test_chatwork_gets_a_message_by_its_token(self, told, receiver):
-        assert told(CHATWORK)["channels"] == {"1 chatwork": "told"}
+        assert told(CHATWORK)["channels"] == {"1 chatwork": "sent"}
 
         (request,) = receiver.requests
         assert request["path"] == "/rooms/42/messages"
@@ -312,9 +312,9 @@ class TestHowItIsSent:
 
         assert "GetSecretValue (ResourceNotFoundException)" in said["channels"].pop("1 slack")
         assert said["channels"] == {
-            "2 slack": "not told: it answered 403: 'no'",
-            "3 slack-webhook": "told",
-            "4 chatwork": "told",
+            "2 slack": "not sent: it answered 403: 'no'",
+            "3 slack-webhook": "sent",
+            "4 chatwork": "sent",
         }
 
     def test_nobody_is_told_of_what_nobody_needs_to_know(self, told, receiver):
@@ -365,20 +365,20 @@ class TestTrouble:
     def test_a_busy_receiver_is_asked_again(self, told, receiver, status):
         receiver.answer("/chat.postMessage", {"status": status}, {"status": status}, {"body": {"ok": True}})
 
-        assert told(SLACK)["channels"] == {"1 slack": "told"}
+        assert told(SLACK)["channels"] == {"1 slack": "sent"}
         assert len(receiver.requests) == 3
 
     @pytest.mark.parametrize("status", [301, 307, 400, 401, 404])
     def test_a_refusal_is_taken_as_one_and_a_redirect_is_not_followed(self, told, receiver, status):
         receiver.answer("/chat.postMessage", {"status": status, "headers": {"Location": f"{receiver.url}/elsewhere"}})
 
-        assert told(SLACK)["channels"]["1 slack"].startswith(f"not told: it answered {status}")
+        assert told(SLACK)["channels"]["1 slack"].startswith(f"not sent: it answered {status}")
         assert len(receiver.requests) == 1
 
     def test_a_receiver_that_hangs_up_is_asked_again(self, told, receiver):
         receiver.answer("/rooms/42/messages", {"hang_up": True}, {"body": {}})
 
-        assert told(CHATWORK)["channels"] == {"1 chatwork": "told"}
+        assert told(CHATWORK)["channels"] == {"1 chatwork": "sent"}
 
     @pytest.mark.parametrize(
         ("error", "tries"), [("ratelimited", 2), ("internal_error", 2), ("channel_not_found", 1), ("invalid_auth", 1)]
@@ -389,12 +389,12 @@ class TestTrouble:
         said = told(SLACK)["channels"]["1 slack"]
 
         assert len(receiver.requests) == tries
-        assert said == ("told" if tries == 2 else f"not told: Slack refused it ({error})")
+        assert said == ("sent" if tries == 2 else f"not sent: Slack refused it ({error})")
 
     def test_an_answer_of_slack_that_is_no_json_is_final(self, told, receiver):
         receiver.answer("/chat.postMessage", {"body": b"<html>"})
 
-        assert told(SLACK)["channels"]["1 slack"] == "not told: Slack's answer is not JSON"
+        assert told(SLACK)["channels"]["1 slack"] == "not sent: Slack's answer is not JSON"
 
     @pytest.mark.parametrize(
         ("headers", "least"),
@@ -407,7 +407,7 @@ class TestTrouble:
     def test_the_receiver_says_how_long_to_wait(self, told, receiver, clock, headers, least):
         receiver.answer("/chat.postMessage", {"status": 429, "headers": headers}, {"body": {"ok": True}})
 
-        assert told(SLACK)["channels"] == {"1 slack": "told"}
+        assert told(SLACK)["channels"] == {"1 slack": "sent"}
         [pause] = clock.slept
         assert pause >= least
 
@@ -426,7 +426,7 @@ class TestTrouble:
 
         said = told(SLACK)["channels"]["1 slack"]
 
-        assert said == "not told: it answered 429, and there is no time for another try"
+        assert said == "not sent: it answered 429, and there is no time for another try"
         assert clock.slept == []
 
     def test_the_pause_doubles(self, receiver, monkeypatch):
@@ -444,8 +444,8 @@ class TestTrouble:
 
         said = told(SLACK, CHATWORK, milliseconds=4_000)["channels"]
 
-        assert said["1 slack"] == "not told: no answer (TimeoutError), and there is no time for another try"
-        assert said["2 chatwork"] == "told"
+        assert said["1 slack"] == "not sent: no answer (TimeoutError), and there is no time for another try"
+        assert said["2 chatwork"] == "sent"
 
     def test_a_receiver_that_holds_on_past_the_end_does_not_fail_the_function(self, told, monkeypatch):
         answered = threading.Event()

@@ -407,7 +407,7 @@ class TestScan:
 
         assert said == (
             f"Container app: prod/api/app:prod-{'b' * 40} has findings (2 CRITICAL and 5 HIGH); prod allows none at HIGH "
-            "or above, so mend them and hand over a new commit."
+            "or above, so fix them and hand over a new commit."
         )
 
     def test_findings_of_another_architecture_than_the_tasks_do_not_count(self, world):

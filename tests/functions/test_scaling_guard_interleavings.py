@@ -1,6 +1,6 @@
 """Whatever meets the guard, a shifting deployment is suspended and what stood before is back afterwards.
 
-The story is the longest that CodeDeploy tells: a deployment fails and its roll-back follows. Into it come a crash at
+The story is the longest that CodeDeploy tells: a deployment fails and its rollback follows. Into it come a crash at
 any call, with Lambda's next attempt or without, an update of the stack, and another invocation.
 """
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 
 HELP = "rehearse a change of each setting on a stack that runs, and write docs/changes.md (takes minutes)"
-EXIT_CODES = "Exit codes: 0 written, or up to date; 1 stale (--check), or a change harms what runs and nobody is told."
+EXIT_CODES = (
+    "Exit codes: 0 written, or up to date; 1 stale (--check), or a change harms running tasks without a warning."
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

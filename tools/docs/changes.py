@@ -69,7 +69,7 @@ class Row:
 
     @property
     def silent(self) -> bool:
-        """Whether something is lost and nobody is told."""
+        """Whether something is lost without a warning."""
         return bool(self.lost) and not self.said
 
 
@@ -132,7 +132,7 @@ def _rehearsed(settings: Mapping[str, Any], previous: Rehearsal | None = None) -
 
 
 @cache
-def _standing(changes: str) -> Rehearsal:
+def _baseline(changes: str) -> Rehearsal:
     run = _rehearsed(_settings(json.loads(changes)))
     if run.errors:
         raise AssertionError(f"{_SAMPLE.name}: from {changes}: {run.errors[0].message}")
@@ -143,7 +143,7 @@ def row(key: str) -> Row:
     """The row of one change of the sample."""
     given = _sample()["changes"][key]
     first, second = given.get("from", {}), given["to"]
-    before = _standing(json.dumps(first))
+    before = _baseline(json.dumps(first))
     after = _rehearsed(_settings(first, second), before)
     name, _, case = key.partition(" (")
     words = given.get("words") or case.rstrip(")")

@@ -145,7 +145,7 @@ def _before(
     made = rehearse(options.project, stack, "up", packs=[], **given)
     if made.errors:
         said = made.errors[0].message.splitlines()[0]
-        raise UsageError(f"--after {options.after}: the first up of {stack} fails ({said}); mend that first")
+        raise UsageError(f"--after {options.after}: the first up of {stack} fails ({said}); fix that first")
     return after(options.after, made)
 
 

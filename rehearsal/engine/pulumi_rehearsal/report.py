@@ -58,7 +58,7 @@ def summary(runs: Sequence[Rehearsal], paint: Paint, pack_options: str) -> str:
         stack = runs[0].stack
         lines += ["", f"Next: pulumi up --stack {stack}{pack_options}, with the Pulumi CLI and credentials."]
     else:
-        lines += ["", "Next: mend what is named above, then run the same command again."]
+        lines += ["", "Next: fix the errors above, then run the same command again."]
     return "\n".join(lines) + "\n"
 
 

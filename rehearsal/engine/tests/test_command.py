@@ -101,7 +101,7 @@ def test_a_mandatory_violation_is_shown_with_its_remedy_and_ends_with_one(comman
         "            See https://example.com/news\n"
     ) in out
     assert "1 mandatory violation" in next(line for line in out.splitlines() if " news " in line)
-    assert "Next: mend what is named above" in out
+    assert "Next: fix the errors above" in out
 
 
 def test_when_all_is_allowed_it_says_what_to_do_next(command, project):
@@ -334,7 +334,7 @@ def test_what_comes_after_a_failed_up_is_a_usage_error(command, project):
     code, _, err = command("preview", "--after", "up")
 
     assert code == 2
-    assert "--after up: the first up of dev fails (the program failed: ValueError: broken); mend that first" in err
+    assert "--after up: the first up of dev fails (the program failed: ValueError: broken); fix that first" in err
 
 
 # -- what a plugin makes --------------------------------------------------------------------------------------
