@@ -51,6 +51,10 @@ DOORS = {
     "a third party in the contract": ("contract", "import yaml\n", "imports yaml"),
     "a component in a pack": ("policies/least-privilege/least_privilege", "import components.iam\n", "imports components.iam"),
     "this project in the engine": ("rehearsal/engine/pulumi_rehearsal", "from contract import loading\n", "imports contract.loading"),
+    "the loader in a function": ("functions/gate", "from contract import loading\n", "functions.gate.{door} -> contract.loading"),
+    "the engine's loader in a tool": (
+        "tools", "from pulumi_rehearsal.loading import run_main\n", "tools.{door} -> pulumi_rehearsal.loading",
+    ),
     "the tests in the product": ("authorization", "from tests import rehearsed\n", "imports tests"),
 }  # fmt: skip
 """What is planted, to (folder, source, what the linter says of it)."""
@@ -117,9 +121,9 @@ def test_only_the_doors_are_caught(said):
 
 
 LOADERS = {
-    "contract/loading.py",
-    "rehearsal/engine/pulumi_rehearsal/{bytecode,leaf_imports,outputs,packs,plain_mocks,program}.py",
-    "tests/**",
+    "{contract/loading,tools/plain_mocks}.py",
+    "rehearsal/engine/pulumi_rehearsal/{bytecode,leaf_imports,loading}.py",
+    "{tests,rehearsal/engine/tests}/**",
 }
 
 
