@@ -59,7 +59,7 @@ RULE = '''
 
 def _recreate(releases):
     """Production has no moment without tasks."""
-    for pipeline in releases.pipelines:
+    for pipeline in releases.release_pipelines:
         if releases.settings.production(pipeline.resource) and any(a.name == "Recreate" for a in pipeline.deployments):
             yield Finding(resource=pipeline.resource, found="it recreates", why="Nobody answers.", remedy="Roll.")
 
