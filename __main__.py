@@ -41,47 +41,51 @@ provider = aws.Provider(
         }
     },
 )
-here = pulumi.ResourceOptions(providers={"aws": provider})
+opts = pulumi.ResourceOptions(providers={"aws": provider})
 
 # What the services of an environment share.
 handoff = Handoff(
-    "handoff", HandoffArgs(names=names, event_bridge=stack.trigger == "s3-events", protect=stack.production), here
+    "handoff", HandoffArgs(names=names, event_bridge=stack.trigger == "s3-events", protect=stack.production), opts
 )
-templates = PrivateBucket("templates", PrivateBucketArgs.of_templates(names, protect=stack.production), here)
-artifacts = PrivateBucket("artifacts", PrivateBucketArgs.of_artifacts(names, protect=stack.production), here)
+templates = PrivateBucket("templates", PrivateBucketArgs.of_templates(names, protect=stack.production), opts)
+artifacts = PrivateBucket("artifacts", PrivateBucketArgs.of_artifacts(names, protect=stack.production), opts)
 if stack.trigger == "cloudtrail" and stack.trail == "create":
-    Trail("trail", TrailArgs(names=names), here)
-oidc = OidcProviders("oidc", OidcProvidersArgs(names=names, ci=stack.ci), here)
-topics = Topics("topics", TopicsArgs.of(stack), here)
+    Trail("trail", TrailArgs(names=names), opts)
+oidc = OidcProviders("oidc", OidcProvidersArgs(names=names, ci=stack.ci), opts)
+topics = Topics("topics", TopicsArgs.of(stack), opts)
 guarded = tuple(s.name for s in services if strategies.of(s).guarded)
-told = stack.notifications
+notifications = stack.notifications
 rules = [
     *(names.service(s.name).rule for s in services),
-    *(names.guard_rule(tells) for tells in ("deployments", "sweep") if guarded),
-    *(names.notifier_rule(tells) for tells in ("pipelines", "deployments") if told.slack or told.chatwork),
+    *(names.guard_rule(event) for event in ("deployments", "sweep") if guarded),
+    *(
+        names.notifier_rule(event)
+        for event in ("pipelines", "deployments")
+        if notifications.slack or notifications.chatwork
+    ),
 ]
-dead_letters = DeadLetters("dead-letters", DeadLettersArgs(names=names, rules=rules, topic_arn=topics.alarms.arn), here)
+dead_letters = DeadLetters("dead-letters", DeadLettersArgs(names=names, rules=rules, topic_arn=topics.alarms.arn), opts)
 on_failure = dead_letters.on_failure
-network = Network("network", NetworkArgs.of(names, stack.network), here)
+network = Network("network", NetworkArgs.of(names, stack.network), opts)
 Place("place", network.vpc_id)
-cluster = Cluster("cluster", ClusterArgs(names=names), here)
+cluster = Cluster("cluster", ClusterArgs(names=names), opts)
 
 pipelines: dict[str, Pipeline] = {}
 for service in services:
     name, own, strategy = service.name, names.service(service.name), strategies.of(service)
 
     # CI pushes images and puts the hand-off; that is all it can do.
-    Registry(name, RegistryArgs(names=own, containers=(*service.container_names, *service.retiring.containers)), here)
-    after_oidc = pulumi.ResourceOptions.merge(here, pulumi.ResourceOptions(depends_on=[oidc]))
-    ci = CiIdentity(name, CiIdentityArgs.of(own, stack.ci, service), after_oidc)
+    Registry(name, RegistryArgs(names=own, containers=(*service.container_names, *service.retiring.containers)), opts)
+    ci_opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[oidc]))
+    ci = CiIdentity(name, CiIdentityArgs.of(own, stack.ci, service), ci_opts)
 
     # What runs, and what stands in front of it.
     balancer, alarms = None, None
     if service.load_balancer is not None:
-        balancer = LoadBalancer(name, LoadBalancerArgs.of(own, network, stack, service, strategy), here)
-        limits = AlarmsArgs(names=own, limits=stack.alarms, balancer=balancer, topic=topics.alarms.arn)
-        alarms = Alarms(name, limits, here)
-    runs = ServiceArgs(
+        balancer = LoadBalancer(name, LoadBalancerArgs.of(own, network, stack, service, strategy), opts)
+        alarm_args = AlarmsArgs(names=own, limits=stack.alarms, balancer=balancer, topic=topics.alarms.arn)
+        alarms = Alarms(name, alarm_args, opts)
+    service_args = ServiceArgs(
         stack=stack,
         service=service,
         strategy=strategy,
@@ -90,8 +94,8 @@ for service in services:
         balancer=balancer,
         alarms=alarms,
     )
-    running = Service(name, runs, here)
-    Dashboard(name, DashboardArgs(names=own, balancer=balancer), here)
+    running = Service(name, service_args, opts)
+    Dashboard(name, DashboardArgs(names=own, balancer=balancer), opts)
 
     # The release: its template, the gate that verifies it, the way it is deployed, the pipeline through all of them.
     parts = strategies.Parts(
@@ -103,16 +107,16 @@ for service in services:
         alarms=alarms,
         on_failure=on_failure,
     )
-    deploys = strategy.declare(name, parts, here)
-    Template(name, TemplateArgs(names=own, bucket=templates, files=files(stack, service, strategy)), here)
-    verifies = ReleaseGateArgs(
+    deployment = strategy.declare(name, parts, opts)
+    Template(name, TemplateArgs(names=own, bucket=templates, files=files(stack, service, strategy)), opts)
+    gate_args = ReleaseGateArgs(
         names=own,
         containers=service.container_names,
         log_retention_days=service.log_retention_days,
         on_failure=on_failure,
     )
-    gate = ReleaseGate(name, verifies, here)
-    flow = PipelineArgs(
+    gate = ReleaseGate(name, gate_args, opts)
+    pipeline_args = PipelineArgs(
         names=own,
         execution_mode=stack.execution_mode,
         strategy=strategy,
@@ -121,13 +125,13 @@ for service in services:
         security_group=running.security_group.id,
         approvals=topics.approvals.arn if topics.approvals is not None else None,
         approval_timeout_minutes=stack.approval_timeout_minutes,
-        ready=[*handoff.ready, *artifacts.ready, gate, *deploys],
+        ready=[*handoff.ready, *artifacts.ready, gate, *deployment],
     )
-    pipelines[name] = Pipeline(name, flow, here)
+    pipelines[name] = Pipeline(name, pipeline_args, opts)
     Trigger(
         name,
         TriggerArgs(names=own, trigger=stack.trigger, pipeline=pipelines[name].pipeline, on_failure=on_failure),
-        here,
+        opts,
     )
 
     pulumi.export(
@@ -143,17 +147,17 @@ for service in services:
         },
     )
 
-# While traffic shifts nothing scales, and people are told.
+# While traffic shifts nothing scales, and people are notified.
 days = stack.log_retention_days
 if guarded:
-    guard = ScalingGuardArgs(names=names, services=guarded, log_retention_days=days, on_failure=on_failure)
-    ScalingGuard("scaling-guard", guard, here)
-if told.slack or told.chatwork:
-    notifier = NotifierArgs.of(names, told, log_retention_days=days, on_failure=on_failure)
-    Notifier("notify", notifier, here)
-if told.chatbot is not None:
+    guard_args = ScalingGuardArgs(names=names, services=guarded, log_retention_days=days, on_failure=on_failure)
+    ScalingGuard("scaling-guard", guard_args, opts)
+if notifications.slack or notifications.chatwork:
+    notifier = NotifierArgs.of(names, notifications, log_retention_days=days, on_failure=on_failure)
+    Notifier("notify", notifier, opts)
+if notifications.chatbot is not None:
     arns = {service: pipeline.pipeline.arn for service, pipeline in pipelines.items()}
-    chatbot = ChatbotArgs(names=names, chatbot=told.chatbot, pipelines=arns, topic_arn=topics.alarms.arn)
-    Chatbot("chatbot", chatbot, here)
+    chatbot = ChatbotArgs(names=names, chatbot=notifications.chatbot, pipelines=arns, topic_arn=topics.alarms.arn)
+    Chatbot("chatbot", chatbot, opts)
 
 pulumi.run(outputs.settled)
