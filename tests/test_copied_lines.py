@@ -13,6 +13,7 @@ ROOMS = [
     ("policies/least-privilege", "policies/release-safety"),
     ("policies/kit", "policies/least-privilege"),
     ("policies/kit", "policies/release-safety"),
+    ("functions/gate", "functions/deploy"),
 ]
 TRIVIAL = re.compile(r"#|(?:from|import) |\W*$|(?:return|else:|try:|continue)$")
 

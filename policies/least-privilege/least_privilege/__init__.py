@@ -1,5 +1,5 @@
 """Least privilege: what each identity of a stack may do, held against what the stack intends.
 
-`documents`, `patterns`, `conditions`, `trust` and `escalations` are pure: they know IAM and nothing of Pulumi.
-`inventory` reads a stack's resources, `allowances` says what each purpose may do, `rules` compares.
+`inventory` reads a stack's roles and policies, `allowances` says what each purpose may do, and `identities`, `trust`
+and `external_access` compare. None of these knows Pulumi; `policies` does.
 """

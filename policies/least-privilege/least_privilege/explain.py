@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from policy_kit.conditions import exact_values, restrictions, source_accounts
 from policy_kit.documents import DocumentError
 
-from . import audiences
+from . import external_access
 from .trust import CIRCLECI, GITHUB, assumers
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def explain(identity: Identity, inventory: Inventory) -> Explanation:
         ),
         named_by=tuple(
             Line(text="; ".join(_statement(statement, resources)), resource=source.resource, via=source.via)
-            for source, statement, resources in audiences.naming(identity, inventory)
+            for source, statement, resources in external_access.naming(identity, inventory)
         ),
         unread=tuple(_unread(s) for s in sources if s.unknown or isinstance(s.parsed, DocumentError)),
     )
@@ -142,8 +142,8 @@ def _assumer(kind: str, name: str, statement: Statement) -> str:
         host = name.rsplit(":oidc-provider/", 1)[-1]
         subjects = [v for values in restrictions(statement, f"{host}:sub") for v in values]
         who = "; ".join(_subject(host, s) for s in subjects) or _UNHELD
-        audiences_ = ", ".join(sorted(exact_values(statement, f"{host}:aud") or ())) or "any audience"
-        return f"{who} (tokens of {host} for {audiences_})"
+        wanted = ", ".join(sorted(exact_values(statement, f"{host}:aud") or ())) or "any audience"
+        return f"{who} (tokens of {host} for {wanted})"
     if kind == "Service":
         accounts = source_accounts(statement)
         return f"the service {name}" + (f", for resources of {', '.join(sorted(accounts))}" if accounts else "")

@@ -11,7 +11,7 @@ from policy_kit.documents import DocumentError
 from policy_kit.findings import Finding, Unknown, Verdict
 from policy_kit.patterns import literal, overlaps
 
-from . import allowances, application, audiences, escalations, trust
+from . import allowances, application, external_access, privilege_escalation, trust
 from .grants import Excess, Permission, actions_of, excess, may
 from .inventory import AWS_MANAGED
 from .settings import PURPOSES
@@ -167,7 +167,7 @@ def ci_can_only_hand_over(inventory: Inventory) -> Iterator[Verdict]:
                 why=why,
                 remedy="Detach it and state the few actions in the role's own policy.",
             )
-        for source, statement, resources in audiences.naming(identity, inventory):
+        for source, statement, resources in external_access.naming(identity, inventory):
             over = excess(statement, permissions, resources)
             if over:
                 yield Finding(
@@ -225,7 +225,7 @@ def no_privilege_escalation(inventory: Inventory) -> Iterator[Verdict]:
                     beyond.setdefault(item.action, source)
         if not beyond:
             continue
-        found = list(escalations.paths((s for _, s in identity.grants), beyond))
+        found = list(privilege_escalation.paths((s for _, s in identity.grants), beyond))
         if found:
             ways = "; ".join(f"{' with '.join(p.actions)} {p.how}" for p in found[:3])
             more = f" (and {len(found) - 3} more ways)" if len(found) > 3 else ""  # noqa: PLR2004 as many as are shown

@@ -7,7 +7,7 @@ from typing import Final
 from policy_kit.pack import Pack, ResourceRule, StackRule, security_hub
 from pulumi_policy import Severity
 
-from . import audiences, identities
+from . import external_access, identities
 from .inventory import Inventory
 from .settings import Settings
 
@@ -100,14 +100,14 @@ STACK_RULES: Final[tuple[StackRule[Inventory], ...]] = (
     StackRule(
         name="external-access-is-declared",
         description="No resource of the stack is open to the public or to an account that is not declared.",
-        judge=audiences.external_access_is_declared,
+        judge=external_access.external_access_is_declared,
         remedy="Name exact roles; hold services to their source; declare others in the setting externalPrincipals.",
         severity=Severity.CRITICAL,
     ),
     StackRule(
         name="buckets-require-tls",
         description="Every bucket refuses requests without TLS (encryption in transit).",
-        judge=audiences.buckets_require_tls,
+        judge=external_access.buckets_require_tls,
         remedy="Deny s3:* on the bucket and its objects to everyone where aws:SecureTransport is false.",
         severity=Severity.MEDIUM,
         framework=security_hub("S3.5", "S3 general purpose buckets should require requests to use SSL"),
@@ -115,7 +115,7 @@ STACK_RULES: Final[tuple[StackRule[Inventory], ...]] = (
     StackRule(
         name="kms-keys-are-not-open",
         description="A KMS key's policy lets in its account and exact principals, and only the account administers it.",
-        judge=audiences.kms_keys_are_not_open,
+        judge=external_access.kms_keys_are_not_open,
         remedy="Let the account's root administer the key and name exact roles and actions besides.",
     ),
 )
