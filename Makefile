@@ -20,7 +20,7 @@ $(foreach file,$(wildcard policies/config/*.json),$(if $(filter policies/$(basen
 
 STACK_FLAG := $(if $(STACK),--stack $(STACK),)
 
-.PHONY: help setup engine rehearse rehearse-release explain test test-edited check lint format snapshots docs prove authorization bench up preview cli clean
+.PHONY: help setup engine rehearse rehearse-release explain test test-edited check lint format snapshots docs prove authorization newest bench up preview cli clean
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -81,6 +81,13 @@ prove: setup ## rehearse a change of each setting on a stack that runs: docs/cha
 
 authorization: setup ## read AWS's actions, resources and condition keys anew into authorization/reference.tsv
 	@$(UV) run --quiet --isolated --locked --only-group authorization python -m authorization.refresh
+
+newest: setup ## run the rehearsal engine's tests with the newest Pulumi SDK, in an environment of its own
+	@rm -rf .cache/newest && $(UV) venv --quiet --python $(PYTHON) .cache/newest
+	@VIRTUAL_ENV=.cache/newest $(UV) pip install --quiet --editable rehearsal/engine --group rehearsal/engine/pyproject.toml:test \
+		--override rehearsal/engine/newest.txt
+	@VIRTUAL_ENV=.cache/newest $(UV) pip list 2>/dev/null | grep '^pulumi'
+	@.cache/newest/bin/pytest -c rehearsal/engine/pyproject.toml -n auto rehearsal/engine/tests
 
 bench: setup ## time the rehearsal against the SDK's plain mocks, 1 to 100 services
 	@$(TOOLS) bench

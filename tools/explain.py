@@ -17,7 +17,7 @@ import policy_kit.resources as plain
 from least_privilege import explain as reading
 from least_privilege.inventory import Inventory
 from least_privilege.settings import Settings
-from pulumi_rehearsal.engine import rehearse
+from pulumi_rehearsal import rehearse
 from pulumi_rehearsal.model import UNKNOWN, Archive, Asset, Rehearsal, Resource, Secret
 
 FOUND, FAILED, USAGE = 0, 1, 2
