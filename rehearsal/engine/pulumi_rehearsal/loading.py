@@ -87,8 +87,12 @@ def _modules_of(program: Path) -> dict[str, Any]:
 
 @contextmanager
 def pack_modules(directory: Path, modules: dict[str, Any]) -> Iterator[None]:
-    """A pack's directory on the path and its modules by their names, and nobody else's; `modules` keeps them."""
-    hidden = {name: sys.modules[name] for name in modules if name in sys.modules}
+    """A pack's directory on the path and its modules by their names, and nobody else's; `modules` keeps them.
+
+    A pack may be an installed package as well, which others have imported by the time that it is loaded: it gets
+    modules of its own, and they keep theirs.
+    """
+    hidden = {name: sys.modules.pop(name) for name in (modules or _imported_by_name(directory)) if name in sys.modules}
     sys.modules.update(modules)
     sys.path.insert(0, str(directory))
     count = len(sys.modules)
@@ -101,6 +105,12 @@ def pack_modules(directory: Path, modules: dict[str, Any]) -> Iterator[None]:
         for name in modules:
             sys.modules.pop(name, None)
         sys.modules.update(hidden)
+
+
+def _imported_by_name(directory: Path) -> list[str]:
+    """The imported modules that have the names of the directory's, wherever they come from."""
+    own = {path.stem for path in directory.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
+    return [name for name in sys.modules if name.partition(".")[0] in own - {"__main__"}]
 
 
 def _modules_under(directory: Path) -> dict[str, Any]:

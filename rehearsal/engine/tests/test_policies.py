@@ -1,6 +1,7 @@
 """Policy packs are asked as the engine asks them, and answer the same in process as in their own process."""
 
 import dataclasses
+import sys
 
 import pytest
 from pulumi_rehearsal import Rehearsal
@@ -303,6 +304,31 @@ def test_packs_may_have_modules_of_the_same_name_as_each_other_and_as_the_progra
 
     assert messages(run, "late") == ["Late.\nrules of a lately of a", "Late.\nrules of b lately of b"]
     assert run.exports == {"name": "rules of the program"}
+
+
+@pytest.mark.parametrize("of_the_pack", [True, False], ids=["the pack's own, installed", "another one of that name"])
+def test_a_module_that_somebody_imported_before_is_not_the_packs_and_stays_theirs(project, monkeypatch, of_the_pack):
+    pack = project.pack(
+        "a",
+        """
+        from pulumi_policy import PolicyPack, StackValidationPolicy
+        import imported_before
+
+        imported_before.marks.append("the pack's")
+        PolicyPack("a", [StackValidationPolicy("say", "Say.", lambda args, report: report(str(imported_before.marks)))])
+        """,
+        imported_before="marks = []\n",
+    )
+    project.write("elsewhere/imported_before.py", "marks = ['elsewhere']\n")
+    project.program("")
+    monkeypatch.syspath_prepend(str(pack if of_the_pack else project.root / "elsewhere"))
+    import imported_before  # noqa: PLC0415
+
+    found = messages(project.rehearse(), "say")
+
+    assert sys.modules.pop("imported_before") is imported_before
+    assert "the pack's" not in imported_before.marks
+    assert found == ['Say.\n["the pack\'s"]']
 
 
 def test_a_policy_that_breaks_ends_the_run_the_same_way(project):
