@@ -7,7 +7,7 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
-import botocore  # type: ignore[import-untyped]
+import botocore
 
 FILE = Path(__file__).parents[1] / "components" / "settings" / "regions.py"
 _HEAD = '''"""Regions of the AWS partition aws, from botocore's partitions.json, by `python -m tools regions`."""

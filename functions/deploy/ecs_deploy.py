@@ -64,8 +64,9 @@ from functions.shared.strict_json import shown
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from types_boto3_ecs import ECSClient
+
     from functions.shared import deadline
-    from functions.shared.aws import Client
     from functions.shared.codepipeline_job import Answer, Job
 
 #: The action ends after 24 hours; an hour of them is left for the last answer.
@@ -178,7 +179,7 @@ def _refuse_unless_current(job: Job, target: Target) -> None:
     said = aws.client("codepipeline").get_pipeline_state(name=target.pipeline)
     job.refuse_if_answered()
     stages = [one for one in said.get("stageStates") or [] if one.get("stageName") == target.stage]
-    latest = stages[0].get("latestExecution") or {} if stages else {}
+    latest: Mapping[str, Any] = (stages[0].get("latestExecution") or {}) if stages else {}
     if (latest.get("pipelineExecutionId"), latest.get("status")) == (target.execution, "InProgress"):
         return
     now = f"is {latest.get('status')} with the execution {latest['pipelineExecutionId']}" if latest else "is not begun"
@@ -204,7 +205,7 @@ def _timeout_minutes() -> float:
     return minutes
 
 
-def _service(ecs: Client, target: Target) -> dict[str, Any]:
+def _service(ecs: ECSClient, target: Target) -> Mapping[str, Any]:
     """The service, which must be there and be ECS's own to deploy."""
     try:
         found = ecs.describe_services(cluster=target.cluster, services=[target.service]).get("services") or []
@@ -216,7 +217,7 @@ def _service(ecs: Client, target: Target) -> dict[str, Any]:
             f"Cluster {target.cluster} has no active service {target.service} ({what}); bring the stack up again.",
             CONFIGURATION,
         )
-    service: dict[str, Any] = found[0]
+    service = found[0]
     controller = service.get("deploymentController", {}).get("type", "ECS")
     if controller != "ECS":
         raise Refusal(

@@ -19,7 +19,7 @@ from functions.shared.strict_json import loads, shown
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from functions.shared.aws import Client
+    from types_boto3_ecs import ECSClient
 
 ARTIFACT: Final = "The Release artifact"
 #: Bytes; the gate reads its template under the same caps.
@@ -107,9 +107,9 @@ def released(artifact: bytes, family: str) -> dict[str, Any]:
 class Revisions:
     """The registered revisions, in AWS's own JSON: the SDK leaves out of it what it does not know."""
 
-    def __init__(self, ecs: Client) -> None:
+    def __init__(self, ecs: ECSClient) -> None:
         self._ecs = ecs
-        self._shape = ecs.meta.service_model.operation_model("RegisterTaskDefinition").input_shape
+        self._shape: Any = ecs.meta.service_model.operation_model("RegisterTaskDefinition").input_shape
         self._whole = b""
         self._said: dict[str, Any] = {}
         ecs.meta.events.register("before-call.ecs.RegisterTaskDefinition", self._send)
@@ -130,7 +130,7 @@ class Revisions:
     def _keep(self, response_dict: dict[str, Any], **_: Any) -> None:
         self._said = json.loads(response_dict["body"]) if response_dict["status_code"] == 200 else {}  # noqa: PLR2004
 
-    def _whole_answer(self, parsed: dict[str, Any]) -> dict[str, Any]:
+    def _whole_answer(self, parsed: Mapping[str, Any]) -> Mapping[str, Any]:
         said, self._said = self._said, {}
         return said or parsed
 
@@ -142,8 +142,8 @@ class Revisions:
         Raises:
             Refusal: of kind ConfigurationError.
         """
-        from botocore.exceptions import ParamValidationError  # type: ignore[import-untyped]  # noqa: PLC0415
-        from botocore.validate import validate_parameters  # type: ignore[import-untyped]  # noqa: PLC0415
+        from botocore.exceptions import ParamValidationError  # noqa: PLC0415
+        from botocore.validate import validate_parameters  # noqa: PLC0415
 
         if given := sorted(_ADDED & set(definition)):
             raise _wrong(f"{given[0]} is for ECS to say")
@@ -157,11 +157,11 @@ class Revisions:
         """ARN of the first active revision of `names` that says what `definition` says; None for none."""
         for name in names:
             try:
-                said = self._ecs.describe_task_definition(taskDefinition=name, include=["TAGS"])
+                parsed = self._ecs.describe_task_definition(taskDefinition=name, include=["TAGS"])
             except self._ecs.exceptions.ClientException:
                 # No active revision is left in the family.
                 continue
-            said = self._whole_answer(said)
+            said = self._whole_answer(parsed)
             found = {**said["taskDefinition"], "tags": said.get("tags", [])}
             # A service can go on running a revision that was deregistered, but not be updated to it.
             if found.get("status") == "ACTIVE" and same(definition, found):

@@ -21,7 +21,7 @@ from functions.shared.strict_json import shown
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from functions.shared.aws import Client
+    from types_boto3_ecs import ECSClient
 
 #: Seconds in which ECS may not show yet what UpdateService began.
 SETTLING: Final = 60.0
@@ -108,16 +108,16 @@ def began(service: Mapping[str, Any], now: float) -> float:
     return min(now, _created(_primary(service))) - SETTLING
 
 
-def record(ecs: Client, cluster: str, service: str, token: Token) -> dict[str, Any] | None:
+def record(ecs: ECSClient, cluster: str, service: str, token: Token) -> Mapping[str, Any] | None:
     """The newest service deployment of the token's revision; None while ECS lists none."""
     arn = token.deployment or _listed(ecs, cluster, service, token)
     if arn is None:
         return None
-    found: list[dict[str, Any]] = ecs.describe_service_deployments(serviceDeploymentArns=[arn])["serviceDeployments"]
+    found = ecs.describe_service_deployments(serviceDeploymentArns=[arn])["serviceDeployments"]
     return found[0] if found else None
 
 
-def _listed(ecs: Client, cluster: str, service: str, token: Token) -> str | None:
+def _listed(ecs: ECSClient, cluster: str, service: str, token: Token) -> str | None:
     since = datetime.fromtimestamp(token.since, tz=UTC)
     said = ecs.list_service_deployments(cluster=cluster, service=service, createdAt={"after": since})
     newest = sorted(said["serviceDeployments"], key=_created, reverse=True)[:_REVISIONS]

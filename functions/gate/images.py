@@ -20,9 +20,11 @@ from functions.shared.strict_json import loads, shown
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from types_boto3_ecr import ECRClient
+    from types_boto3_ecr.type_defs import ImageIdentifierTypeDef
+
     from contract.release import Contract
     from functions.gate.handoff import NamedImage
-    from functions.shared.aws import Client
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 #: The most bytes of an image's configuration that are read.
@@ -69,7 +71,7 @@ class Registry:
     configuration. `fetch` reads at most so many bytes from an address that ECR gave.
     """
 
-    def __init__(self, ecr: Client, contract: Contract, fetch: Callable[[str, int], bytes]) -> None:
+    def __init__(self, ecr: ECRClient, contract: Contract, fetch: Callable[[str, int], bytes]) -> None:
         self._ecr = ecr
         self._contract = contract
         self._fetch = fetch
@@ -162,9 +164,9 @@ class Registry:
             counts=counts,
         )
 
-    def _findings(self, image: PinnedImage, digest: str, **page: Any) -> dict[str, Any] | None:
+    def _findings(self, image: PinnedImage, digest: str, **page: Any) -> Mapping[str, Any] | None:
         try:
-            said: dict[str, Any] = self._ecr.describe_image_scan_findings(
+            said: Mapping[str, Any] = self._ecr.describe_image_scan_findings(
                 registryId=self._contract.account,
                 repositoryName=image.repository,
                 imageId={"imageDigest": digest},
@@ -202,7 +204,9 @@ class Registry:
             return []
         return [str(tag) for detail in said.get("imageDetails", []) for tag in detail.get("imageTags", [])]
 
-    def _manifest(self, image: NamedImage, image_id: dict[str, str], name: str) -> tuple[str, dict[str, Any], bool]:
+    def _manifest(
+        self, image: NamedImage, image_id: ImageIdentifierTypeDef, name: str
+    ) -> tuple[str, dict[str, Any], bool]:
         """Digest, document and whether it is an index, of the one manifest of that tag or digest."""
         try:
             said = self._ecr.batch_get_image(

@@ -51,11 +51,12 @@ from functions.shared.strict_json import shown
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from types_boto3_ecs import ECSClient
+
     from contract.release import Contract
     from functions.gate.images import PinnedImage
     from functions.gate.scans import Scan
     from functions.shared import deadline
-    from functions.shared.aws import Client
     from functions.shared.codepipeline_job import Answer, Job
 
 #: Characters of each output variable; all but the digests stand in one text of 1,000.
@@ -156,7 +157,7 @@ def _waits(image: PinnedImage, scan: Scan, terms: Contract, waited: float) -> bo
     return True
 
 
-def _running(ecs: Client, terms: Contract) -> dict[str, Any] | None:
+def _running(ecs: ECSClient, terms: Contract) -> Mapping[str, Any] | None:
     """The task definition that runs now; None when the service is not there or has none."""
     try:
         said = ecs.describe_services(cluster=terms.cluster, services=[terms.ecs_service])
@@ -166,8 +167,7 @@ def _running(ecs: Client, terms: Contract) -> dict[str, Any] | None:
     name = changes.live_task_definition(active[0]) if active else None
     if name is None:
         return None
-    found: dict[str, Any] = ecs.describe_task_definition(taskDefinition=name)["taskDefinition"]
-    return found
+    return ecs.describe_task_definition(taskDefinition=name)["taskDefinition"]
 
 
 def _variables(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from functions.shared.aws import Client
+    from types_boto3_ecs import ECSClient
 
 #: Revisions that are looked at, the one that runs among them.
 REVISIONS: Final = 10
@@ -23,7 +23,7 @@ _REVISION = re.compile(r"(?P<family>.+:task-definition/[A-Za-z0-9_-]+):(?P<numbe
 class Earlier:
     """The images of what runs and of the revisions just before it, read when first asked for."""
 
-    def __init__(self, ecs: Client, running: Mapping[str, Any] | None) -> None:
+    def __init__(self, ecs: ECSClient, running: Mapping[str, Any] | None) -> None:
         self._ecs, self._running = ecs, running
         self._images: set[tuple[str, str]] | None = None
 

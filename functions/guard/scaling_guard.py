@@ -67,7 +67,8 @@ from functions.shared import aws, errors
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from functions.shared.aws import Client
+    from types_boto3_application_autoscaling.type_defs import SuspendedStateTypeDef
+
     from functions.shared.deadline import Context
 
 log = logging.getLogger(__name__)
@@ -107,7 +108,7 @@ class Flags:
             scheduled=bool(state.get("ScheduledScalingSuspended")),
         )
 
-    def state(self) -> dict[str, bool]:
+    def state(self) -> SuspendedStateTypeDef:
         """Write the API's SuspendedState."""
         return {
             "DynamicScalingInSuspended": self.scale_in,
@@ -284,9 +285,9 @@ class Guard:
     """The half that asks and tells AWS."""
 
     def __init__(self) -> None:
-        self._scaling: Client = aws.client("application-autoscaling")
-        self._deploy: Client = aws.client("codedeploy")
-        self._store: Client = aws.client("ssm")
+        self._scaling = aws.client("application-autoscaling")
+        self._deploy = aws.client("codedeploy")
+        self._store = aws.client("ssm")
         self.left_suspended: set[str] = set()
 
     def settle(self, one: Guarded, *, started: str = "", ended: str = "") -> list[str]:

@@ -31,7 +31,7 @@ import socket
 import ssl
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from contract import variables
@@ -93,7 +93,7 @@ def handler(event: Mapping[str, Any], context: deadline.Context) -> dict[str, st
         sentence = "The event is not a CodeDeploy hook's: DeploymentId or LifecycleEventHookExecutionId is missing."
         raise ValueError(sentence)  # noqa: TRY004  (wrong as a value, whatever its type)
     why = failure(deadline.seconds_left(context, RESERVE))
-    status = "Failed" if why else "Succeeded"
+    status: Literal["Failed", "Succeeded"] = "Failed" if why else "Succeeded"
     said = {"deployment": deployment, "status": status, "why": why or "every check passed"}
     log.info("%s", json.dumps(said))
     client = aws.client("codedeploy")

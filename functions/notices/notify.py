@@ -227,5 +227,4 @@ def _gate_variables(event: Mapping[str, Any]) -> Mapping[str, str]:
 
 def _deployment(event: Mapping[str, Any]) -> Mapping[str, Any]:
     said = aws.client("codedeploy").get_deployment(deploymentId=event["detail"]["deploymentId"])
-    info: dict[str, Any] = said["deploymentInfo"]
-    return info
+    return said["deploymentInfo"]

@@ -16,6 +16,8 @@ from functions.shared.strict_json import shown
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from functions.shared.errors import Kind
+
 _LOCAL_HEADER = struct.Struct("<4s5H3L2H")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _ENCRYPTED_BITS = 0x1 | 0x40 | 0x2000
@@ -28,7 +30,7 @@ def read(
     *,
     required: Mapping[str, int],
     optional: Mapping[str, int] | None = None,
-    kind: str = HANDOFF,
+    kind: Kind = HANDOFF,
 ) -> dict[str, bytes]:
     """Return the content of the named members, and refuse an archive that holds anything else.
 
@@ -81,7 +83,7 @@ def write(members: Mapping[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def _open(data: bytes, archive: str, wanted: str, kind: str) -> zipfile.ZipFile:
+def _open(data: bytes, archive: str, wanted: str, kind: Kind) -> zipfile.ZipFile:
     if not data:
         raise Refusal(f"{archive} is empty; it must be a zip archive that holds {wanted}.", kind)
     if not data.startswith(b"PK\x03\x04"):
@@ -104,7 +106,7 @@ def _said(error: Exception) -> str:
     return " ".join(str(error).split()).rstrip(".")[:120] or type(error).__name__
 
 
-def _refuse_hostile(member: zipfile.ZipInfo, archive: str, wanted: str, kind: str) -> None:
+def _refuse_hostile(member: zipfile.ZipInfo, archive: str, wanted: str, kind: Kind) -> None:
     name = member.orig_filename
     quoted = shown(name)
     rule = f"members stand at the top under their plain names ({wanted})"
@@ -133,7 +135,7 @@ def _refuse_hostile(member: zipfile.ZipInfo, archive: str, wanted: str, kind: st
         )
 
 
-def _content(data: bytes, member: zipfile.ZipInfo, cap: int, archive: str, kind: str) -> bytes:
+def _content(data: bytes, member: zipfile.ZipInfo, cap: int, archive: str, kind: Kind) -> bytes:
     """Inflate one member by hand: zipfile would stop quietly at the size that the sender declared."""
     name = member.filename
     if member.file_size > cap:

@@ -1,13 +1,37 @@
-"""The one place that makes AWS clients, so that time-outs and retries are the same everywhere."""
+"""AWS clients, with the same time-outs and retries everywhere."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
-Client = Any
+if TYPE_CHECKING:
+    from types_boto3_application_autoscaling import ApplicationAutoScalingClient
+    from types_boto3_codedeploy import CodeDeployClient
+    from types_boto3_codepipeline import CodePipelineClient
+    from types_boto3_ecr import ECRClient
+    from types_boto3_ecs import ECSClient
+    from types_boto3_s3 import S3Client
+    from types_boto3_secretsmanager import SecretsManagerClient
+    from types_boto3_ssm import SSMClient
 
 
-def client(service: str, region: str | None = None, **credentials: str) -> Client:
+@overload
+def client(service: Literal["application-autoscaling"], region: str | None = None) -> ApplicationAutoScalingClient: ...
+@overload
+def client(service: Literal["codedeploy"], region: str | None = None) -> CodeDeployClient: ...
+@overload
+def client(service: Literal["codepipeline"], region: str | None = None) -> CodePipelineClient: ...
+@overload
+def client(service: Literal["ecr"], region: str | None = None) -> ECRClient: ...
+@overload
+def client(service: Literal["ecs"], region: str | None = None) -> ECSClient: ...
+@overload
+def client(service: Literal["s3"], region: str | None = None, **credentials: str) -> S3Client: ...
+@overload
+def client(service: Literal["secretsmanager"], region: str | None = None) -> SecretsManagerClient: ...
+@overload
+def client(service: Literal["ssm"], region: str | None = None) -> SSMClient: ...
+def client(service: Any, region: str | None = None, **credentials: Any) -> Any:
     """Return a client of `service` that gives up early enough for a function to still say so.
 
     Three attempts of at most 3 s to connect and 10 s to read each. boto3 is imported here, at the first call,
@@ -19,8 +43,8 @@ def client(service: str, region: str | None = None, **credentials: str) -> Clien
         credentials: `aws_access_key_id`, `aws_secret_access_key`, `aws_session_token` of somebody else
             (a pipeline job's); none means the function's role.
     """
-    import boto3  # type: ignore[import-untyped]  # noqa: PLC0415
-    from botocore.config import Config  # type: ignore[import-untyped]  # noqa: PLC0415
+    import boto3  # noqa: PLC0415
+    from botocore.config import Config  # noqa: PLC0415
 
     config = Config(
         connect_timeout=3,

@@ -26,6 +26,13 @@ from functions.shared.strict_json import loads, shown
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from types_boto3_codepipeline import CodePipelineClient
+    from types_boto3_codepipeline.type_defs import ExecutionDetailsTypeDef
+    from types_boto3_s3 import S3Client
+    from types_boto3_s3.type_defs import PutObjectRequestTypeDef
+
+    from functions.shared.errors import Kind
+
 log = logging.getLogger(__name__)
 log.setLevel(logging.INFO)
 
@@ -75,7 +82,7 @@ class Job:
         if self._answered.is_set():
             raise deadline.OutOfTimeError
 
-    def read(self, artifact: str, *, cap: int, name: str, kind: str) -> bytes:
+    def read(self, artifact: str, *, cap: int, name: str, kind: Kind) -> bytes:
         """The bytes of an input artifact.
 
         Args:
@@ -107,13 +114,14 @@ class Job:
             OutOfTimeError: the job was answered already.
         """
         place = _place(self.outputs, artifact, "outputArtifacts")
-        encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": place.key_id} if place.key_id else {}
+        request: PutObjectRequestTypeDef = {"Bucket": place.bucket, "Key": place.key, "Body": data}
+        request["ContentType"] = "application/zip"
+        if place.key_id:
+            request |= {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": place.key_id}
         self.refuse_if_answered()
-        self._store().put_object(
-            Bucket=place.bucket, Key=place.key, Body=data, ContentType="application/zip", **encryption
-        )
+        self._store().put_object(**request)
 
-    def _store(self) -> aws.Client:
+    def _store(self) -> S3Client:
         return aws.client("s3", **self.credentials)
 
 
@@ -139,7 +147,7 @@ class Failure:
     """The action fails; `kind` is one of the failure types of `errors`."""
 
     sentence: str
-    kind: str
+    kind: Kind
 
 
 Answer = Success | Wait | Failure
@@ -281,12 +289,12 @@ def _record(answer: Answer) -> dict[str, str]:
     return {"outcome": "failed", "kind": answer.kind, "sentence": answer.sentence}
 
 
-def _deliver(pipeline: aws.Client, job_id: str, answer: Answer) -> None:
+def _deliver(pipeline: CodePipelineClient, job_id: str, answer: Answer) -> None:
     """Tell CodePipeline. A job that was answered before (Lambda delivered it twice) needs no second answer."""
     try:
         if isinstance(answer, Failure):
-            details = {"type": answer.kind, "message": cut(answer.sentence, MESSAGE_CAP)}
-            pipeline.put_job_failure_result(jobId=job_id, failureDetails=details)
+            message = cut(answer.sentence, MESSAGE_CAP)
+            pipeline.put_job_failure_result(jobId=job_id, failureDetails={"type": answer.kind, "message": message})
         elif isinstance(answer, Wait):
             pipeline.put_job_success_result(
                 jobId=job_id,
@@ -294,7 +302,7 @@ def _deliver(pipeline: aws.Client, job_id: str, answer: Answer) -> None:
                 executionDetails={"summary": cut(answer.summary, SUMMARY_CAP)},
             )
         else:
-            details = {"summary": cut(answer.summary, SUMMARY_CAP)}
+            details: ExecutionDetailsTypeDef = {"summary": cut(answer.summary, SUMMARY_CAP)}
             if answer.execution_id:
                 details["externalExecutionId"] = answer.execution_id
             pipeline.put_job_success_result(

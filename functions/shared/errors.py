@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
+#: The failure types that CodePipeline knows and that are used here (API reference, FailureDetails).
+Kind = Literal["JobFailed", "ConfigurationError", "PermissionError", "SystemUnavailable", "RevisionUnavailable"]
 HANDOFF: Final = "JobFailed"
 CONFIGURATION: Final = "ConfigurationError"
 PERMISSION: Final = "PermissionError"
@@ -52,10 +54,10 @@ class Refusal(Exception):  # noqa: N818  (nothing went wrong: it is an answer)
     """The release does not go on, for a reason that a person can act on.
 
     `str(refusal)` is one sentence: what was looked at, what was found, what is allowed or to be done.
-    `kind` is one of the failure types that CodePipeline knows (API reference, FailureDetails).
+    `kind` is the failure type that CodePipeline is told.
     """
 
-    def __init__(self, sentence: str, kind: str = HANDOFF) -> None:
+    def __init__(self, sentence: str, kind: Kind = HANDOFF) -> None:
         super().__init__(sentence)
         self.kind = kind
 
@@ -74,7 +76,7 @@ def of_aws(error: Exception) -> Refusal | None:
     The messages of refused credentials are left out: they describe the credentials.
     """
     # Imported here, so that the pure modules stay light.
-    from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
     if isinstance(error, ClientError):
         code = str(error.response.get("Error", {}).get("Code", "Unknown"))

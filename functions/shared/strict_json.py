@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import codecs
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from functions.shared.errors import HANDOFF, Refusal
+
+if TYPE_CHECKING:
+    from functions.shared.errors import Kind
 
 _MARKS = (
     (codecs.BOM_UTF32_LE, "UTF-32"),
@@ -24,7 +27,7 @@ def shown(value: Any) -> str:
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."
 
 
-def loads(data: bytes, name: str, kind: str = HANDOFF) -> Any:
+def loads(data: bytes, name: str, kind: Kind = HANDOFF) -> Any:
     """Read `data` as one JSON document in UTF-8.
 
     Raises:
@@ -63,7 +66,7 @@ def _near(text: str, position: int) -> str:
     return f"at {shown(found)}" if found else "at its end"
 
 
-def _text(data: bytes, name: str, kind: str) -> str:
+def _text(data: bytes, name: str, kind: Kind) -> str:
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             raise Refusal(

@@ -18,9 +18,9 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any, Final
 
-import boto3  # type: ignore[import-untyped]
-import botocore.loaders  # type: ignore[import-untyped]
-import botocore.session  # type: ignore[import-untyped]
+import boto3
+import botocore.loaders
+import botocore.session
 from moto import mock_aws
 from moto.applicationautoscaling.models import applicationautoscaling_backends
 from moto.ecr.models import ecr_backends

@@ -14,7 +14,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from botocore.exceptions import ClientError  # type: ignore[import-untyped]
+from botocore.exceptions import ClientError
 
 from .account import Account, Answer
 from .declared import Action, Pipeline, Service

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import boto3  # type: ignore[import-untyped]
+import boto3
 
 from contract import loading
 
@@ -85,7 +85,8 @@ class Lambdas:
 
     def _run(self, function: Function, handler: Any, event: Mapping[str, Any]) -> Any:
         before = boto3.DEFAULT_SESSION
-        boto3.DEFAULT_SESSION = self.account.session(function.role)
+        session: Any = self.account.session(function.role)  # a client is all that is asked of it
+        boto3.DEFAULT_SESSION = session
         try:
             with self._environment(function), _quiet():
                 return handler(event, Context(time.monotonic() + function.timeout))
