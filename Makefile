@@ -70,16 +70,16 @@ lint: setup ## format, lint, directions of imports and strict types
 format: setup ## format the code and fix what the linter can
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
-snapshots: setup ## write tests/snapshots anew from the stacks as they are, and the messages of the packs' examples
+snapshots: setup ## regenerate tests/snapshots from the stacks as they are, and the messages of the packs' examples
 	@$(BIN)/python -m tests.snapshots && $(BIN)/python -m tests.policies.examples
 
-docs: setup ## write the generated parts of README.md and docs/ anew
+docs: setup ## regenerate the generated parts of README.md and docs/
 	@$(TOOLS) docs
 
 prove: setup ## rehearse a change of each setting on a stack that runs: docs/changes.md (minutes; CHECK=1 only compares)
 	@$(TOOLS) changes $(if $(CHECK),--check)
 
-authorization: setup ## read AWS's actions, resources and condition keys anew into authorization/reference.tsv
+authorization: setup ## refresh AWS's actions, resources and condition keys in authorization/reference.tsv
 	@$(UV) run --quiet --isolated --locked --only-group authorization python -m authorization.refresh
 
 newest: setup ## run the rehearsal engine's tests with the newest Pulumi SDK, in an environment of its own

@@ -79,7 +79,7 @@ for service in services:
     ci_opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[oidc]))
     ci = CiIdentity(name, CiIdentityArgs.of(own, stack.ci, service), ci_opts)
 
-    # What runs, and what stands in front of it.
+    # The workload, and its load balancer.
     balancer, alarms = None, None
     if service.load_balancer is not None:
         balancer = LoadBalancer(name, LoadBalancerArgs.of(own, network, stack, service, strategy), opts)

@@ -60,7 +60,7 @@ _ALARMS: Final = (
     Need(action="cloudwatch:DeleteAlarms", on="alarms"),
 )
 _TASK_ROLES: Final = (Need(action="iam:PassRole", on="roles", passed_to=TASKS),)
-_OWN_KEY: Final = "what it stands in is encrypted with a key of one's own"
+_OWN_KEY: Final = "it is encrypted with a customer managed key"
 _OF_A_KEY: Final = {
     "reads": (Need(action="kms:Decrypt", on="key"),),
     "writes": (Need(action="kms:GenerateDataKey", on="key"),),
@@ -169,7 +169,7 @@ CALLERS: Final = (
     Row(
         call="lambda:UpdateFunctionConfiguration",
         needs=tuple(Need(action=f"ec2:Describe{what}", on="*") for what in ("SecurityGroups", "Subnets", "Vpcs")),
-        when="the function stands in a VPC",
+        when="the function is in a VPC",
         source=f"{_DOCS}/lambda/latest/dg/configuration-vpc.html",
     ),
     # A service that encrypts with a key of one's own uses it with the caller's rights.

@@ -139,7 +139,7 @@ def read(text: str) -> Reference:
     head, _, body = text.partition("\n")
     header = HEADER.fullmatch(head)
     if header is None:
-        raise ValueError(f"{FILE.name} does not begin as it is written; make it anew with make authorization")
+        raise ValueError(f"{FILE.name} does not begin as it is written; regenerate it with make authorization")
     services = {}
     for block in body.split("\n\n"):
         prefix, *lines = block.strip("\n").split("\n")

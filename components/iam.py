@@ -110,7 +110,7 @@ def document(*statements: Statement) -> str:
     """The statements as a policy document's JSON text."""
     sids = [s.sid for s in statements]
     if len(sids) != len(set(sids)):
-        raise ValueError(f"a Sid stands twice in one document: {sorted(sids)}")
+        raise ValueError(f"duplicate Sid in one document: {sorted(sids)}")
     return json.dumps({"Version": "2012-10-17", "Statement": [s.to_dict() for s in statements]})
 
 

@@ -1,7 +1,7 @@
 """Every physical name and ARN of a stack, computed from its settings, so that all of them are known at preview.
 
 A policy that meets an unknown value at preview becomes advisory; an IAM document built from these never does.
-The environment stands in front of every name, so that environments can share an account.
+The environment is the prefix of every name, so that environments can share an account.
 """
 
 from collections.abc import Iterator
@@ -167,7 +167,7 @@ class ServiceNames:
         return self.stack.arn("ecr", f"repository/{repository}")
 
     def repository_url(self, repository: str) -> str:
-        """What stands in front of the tag in an image's URI."""
+        """The repository part of an image's URI."""
         return f"{partition.registry(self.stack.account, self.stack.region)}/{repository}"
 
     @property

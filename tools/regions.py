@@ -27,7 +27,7 @@ def of_botocore() -> list[str]:
 
 
 def write() -> None:
-    """Write the file anew."""
+    """Regenerate the file."""
     listed = "".join(f'    "{region}",\n' for region in of_botocore())
     text = f'{_HEAD}AS_OF: Final = "{datetime.now(UTC).date()}"\nREGIONS: Final = (\n{listed})\n'
     FILE.write_text(text, encoding="utf-8")

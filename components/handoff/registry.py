@@ -36,7 +36,7 @@ class Registry(pulumi.ComponentResource):
     """
 
     repository_urls: pulumi.Output[dict[str, str]]
-    """Container name to what stands in front of the tag in its image's URI."""
+    """Container name to the repository part of its image's URI."""
     cache_url: pulumi.Output[str]
     """The same of the build cache."""
 

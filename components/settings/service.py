@@ -209,7 +209,7 @@ class Container(SettingsModel):
             yield (
                 f"secrets.{variable}",
                 variable,
-                "a variable stands in environment or in secrets, not in both",
+                "a variable in environment or in secrets, not in both",
             )
         yield from repeated("ports", map(str, self.ports), "port")
 

@@ -30,7 +30,7 @@ class Parts:
         service: the service's settings.
         running: the ECS service.
         network: where tasks run.
-        balancer: what stands in front, if anything does.
+        balancer: the load balancer, if there is one.
         alarms: what rolls a deployment back, beside a load balancer.
         on_failure: queue and topic of functions' failures.
     """

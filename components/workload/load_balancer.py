@@ -1,4 +1,4 @@
-"""What stands in front of a service: a load balancer, its production and test listeners, blue and green."""
+"""The load balancer of a service: its production and test listeners, blue and green."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -30,7 +30,7 @@ class ServiceArgs:
         strategy: how releases take the place of the one before.
         cluster: the cluster's name, its capacity providers attached.
         network: where tasks run.
-        balancer: what stands in front, if anything does.
+        balancer: the load balancer, if there is one.
         alarms: what rolls a deployment back.
     """
 
@@ -218,7 +218,7 @@ class Service(pulumi.ComponentResource):
             force_new_deployment=True if options.controller == "ECS" else None,
             opts=pulumi.ResourceOptions(
                 parent=self,
-                protect=args.stack.production,  # a service made anew would serve the stand-in
+                protect=args.stack.production,  # a replaced service would serve the placeholder image
                 depends_on=[
                     *(args.balancer.listeners if args.balancer is not None else ()),
                     *([args.alarms] if args.alarms is not None else ()),

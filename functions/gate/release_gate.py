@@ -19,7 +19,7 @@ AWS calls, and on what:
 The job's credentials may only do to the artifacts what the pipeline's role may; KMS likewise. They are used for the
 two artifacts and stand in no log line and no message.
 
-GetDownloadUrlForLayer is needed for the image that will run: its architecture stands in its configuration, whatever an
+GetDownloadUrlForLayer is needed for the image that will run: its architecture is in its configuration, whatever an
 index says of it, and that is fetched from the address that ECR gives (layers lie in an S3 bucket of ECR's, so a function
 in a VPC needs the S3 endpoint).
 

@@ -398,7 +398,7 @@ class Guard:
         try:
             self._store.put_parameter(
                 Name=one.parameter,
-                Description=f"What stood before a deployment suspended {one.resource_id}; the scaling guard deletes it",
+                Description=f"Scaling state of {one.resource_id} before a deployment; the scaling guard deletes it",
                 Value=value,
                 Type="String",
                 Overwrite=overwrite,

@@ -113,7 +113,7 @@ def _of_action(event: Mapping[str, Any], detail: Mapping[str, Any], saw: Mapping
     if approval and state == "STARTED":
         order = ("commit", "images", "changes", "scan", "digests")
         lines = tuple(f"{key}: {_line(saw[key])}" for key in order if saw.get(key))
-        lines = lines or ("What the gate saw stands in the pipeline's Verify stage.",)
+        lines = lines or ("What the gate found is in the pipeline's Verify stage.",)
         return Message(title=f"{name}: waiting for approval", lines=lines, tone=WAITING, link=link)
     if state != "FAILED":
         return None

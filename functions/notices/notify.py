@@ -1,6 +1,6 @@
 """Notifications: sends events of a release from EventBridge to Slack and Chatwork. A failure here never fails a release.
 
-What is said of which event stands in `messages`. A channel that cannot be reached is logged in one sentence, and the
+`messages` renders each event. A channel that cannot be reached is logged in one sentence, and the
 function ends well all the same. Events may come twice (EventBridge delivers at least once); so may messages.
 
 AWS calls, and on what:

@@ -109,7 +109,7 @@ def _said(error: Exception) -> str:
 def _refuse_hostile(member: zipfile.ZipInfo, archive: str, wanted: str, kind: Kind) -> None:
     name = member.orig_filename
     quoted = shown(name)
-    rule = f"members stand at the top under their plain names ({wanted})"
+    rule = f"members are at the top level under their plain names ({wanted})"
     if "\x00" in name:
         raise Refusal(f"{archive} holds the member {quoted}, whose name has a NUL byte; {rule}.", kind)
     if ".." in name.replace("\\", "/").split("/"):

@@ -40,7 +40,7 @@ def test_a_value_that_only_the_provider_knows_is_refused():
 
 
 def test_a_sid_stands_once_in_a_document():
-    with pytest.raises(ValueError, match="stands twice"):
+    with pytest.raises(ValueError, match="duplicate Sid"):
         iam.document(statement(), statement())
 
 

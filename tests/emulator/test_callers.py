@@ -136,6 +136,6 @@ def test_a_bucket_with_a_key_of_ones_own_asks_the_key_of_whoever_writes():
         (
             f"The role dev-worker-source-action may not call kms:GenerateDataKey on {KEY}, "
             "kms:viaservice = s3.ap-northeast-1.amazonaws.com: none of its statements allows it, and s3:PutObject asks it of "
-            "its caller where what it stands in is encrypted with a key of one's own."
+            "its caller where it is encrypted with a customer managed key."
         )
     } == set(outcome.problems)

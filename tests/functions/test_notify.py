@@ -104,7 +104,7 @@ class TestWhatIsSaid:
                 action("STARTED", "Approval", "Approve"),
                 {},
                 "prod-api: waiting for approval",
-                ("What the gate saw stands in the pipeline's Verify stage.",),
+                ("What the gate found is in the pipeline's Verify stage.",),
                 "waiting",
             ),
             (

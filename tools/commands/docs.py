@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-HELP = "write the generated parts of README.md and docs/ anew"
+HELP = "regenerate the generated parts of README.md and docs/"
 EXIT_CODES = "Exit codes: 0 written, or up to date; 1 stale (--check)."
 
 

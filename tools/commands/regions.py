@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-HELP = "write components/settings/regions.py anew from the regions that botocore knows"
+HELP = "regenerate components/settings/regions.py from the regions that botocore knows"
 EXIT_CODES = "Exit codes: 0 written."
 
 

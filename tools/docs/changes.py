@@ -1,6 +1,6 @@
 """Every setting, and what a following `up` does with a change of it while the last release runs: `docs/changes.md`.
 
-    make prove            writes the table anew
+    make prove            regenerates the table
     make prove CHECK=1    exits with 1 where it is not what the rehearsal says
 
 Each change of `changes.yaml` is rehearsed as a second `up` on top of a first one. The released revision is then started
@@ -240,7 +240,7 @@ def run(*, check: bool) -> int:
     if check:
         if PAGE.read_text(encoding="utf-8") == page(found):
             return 0
-        sys.stderr.write(f"{PAGE.name} is stale; make prove writes it anew\n")
+        sys.stderr.write(f"{PAGE.name} is stale; make prove regenerates it\n")
         return 1
     PAGE.write_text(page(found), encoding="utf-8")
     return 0

@@ -1,4 +1,4 @@
-"""The generated parts of README.md and docs/, made anew from the code and from the tests' stacks (`make docs`).
+"""The generated parts of README.md and docs/, regenerated from the code and from the tests' stacks (`make docs`).
 
 Not from the stacks beside `Pulumi.yaml`: those are for whoever uses this project to change.
 
@@ -64,14 +64,14 @@ def renewed(text: str) -> str:
 
 
 def run(*, check: bool) -> int:
-    """Write the pages anew, or compare them; returns 1 where one is stale."""
+    """Regenerate the pages, or compare them; returns 1 where one is stale."""
     pages = {page: renewed(page.read_text(encoding="utf-8")) for page in PAGES} | {
         policies_page.PAGE: policies_page.page(),
         SCHEMA: settings_schema.schema(),
     }
     stale = [page for page, text in pages.items() if not page.exists() or page.read_text(encoding="utf-8") != text]
     if check:
-        sys.stderr.write("".join(f"{page.relative_to(ROOT)} is stale; make docs writes it anew\n" for page in stale))
+        sys.stderr.write("".join(f"{page.relative_to(ROOT)} is stale; make docs regenerates it\n" for page in stale))
         return int(bool(stale))
     for page in stale:
         page.write_text(pages[page], encoding="utf-8")

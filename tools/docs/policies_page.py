@@ -42,7 +42,7 @@ in each pack's folder shows it. Here `policies/config/PACK.json` is taken by `ma
 }}
 ```
 
-A level (`advisory`, `mandatory`, `disabled`) may stand in the place of the object, or inside it as `enforcementLevel`.
+A level (`advisory`, `mandatory`, `disabled`) may replace the object, or inside it as `enforcementLevel`.
 
 Where a value is not known before the update (another provider's output in a document, say), a policy says so as an
 advisory, in its own words, and judges it at the update.
@@ -53,7 +53,7 @@ has lost in a refresh. What AWS or somebody else has set and the program leaves 
 the stack gives is judged there, and a policy that was opened by hand is refused. For this a pack sees each resource's
 inputs in its policies over single resources (`no-long-lived-credentials`; `repositories-are-immutable-and-scanned` and
 `buckets-block-public-access`): with all of a pack's disabled it has the outputs alone, and after a refresh, which
-leaves the contents of files out, it then refuses roles whose reason stands in a template. A text asset that is empty
+leaves the contents of files out, it then refuses roles whose reason is in a template. A text asset that is empty
 ends every Python pack with "Invalid asset encountered" (the SDK's deserialization, before any policy is asked): leave
 such a file out.
 """

@@ -68,7 +68,7 @@ _ALONE: Final = {
     "iam:EnableMFADevice": "gives a user a second factor of its own",
     "iam:AddClientIDToOpenIDConnectProvider": "lets tokens of another audience in",
     "iam:CreateOpenIDConnectProvider": "lets another issuer's tokens in",
-    "iam:UpdateOpenIDConnectProviderThumbprint": "lets another issuer's server stand in",
+    "iam:UpdateOpenIDConnectProviderThumbprint": "lets another server act as the issuer",
     "iam:CreateSAMLProvider": "lets another issuer's assertions in",
     "iam:UpdateSAMLProvider": "lets another issuer's assertions in",
     "iam:AddRoleToInstanceProfile": "gives an instance another role",

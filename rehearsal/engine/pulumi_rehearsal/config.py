@@ -225,7 +225,7 @@ def _open_secrets(values: Mapping[str, Any], given: Mapping[str, str], file: str
     for key, value in given.items():
         if key not in used:
             if "." in key or "[" in key:
-                raise UsageError(f"{file}: no encrypted value stands at {key}; see the secure: entries of the file")
+                raise UsageError(f"{file}: no encrypted value at {key}; see the secure: entries of the file")
             result[key] = value
             secret_keys.add(key)
     return result, secret_keys
@@ -388,7 +388,7 @@ def _constructed(node: yaml.Node, file: str) -> Any:
                 continue
             if key in result and key_node.tag != "tag:yaml.org,2002:merge":
                 line = key_node.start_mark.line + 1
-                raise UsageError(f"{file}: {key!r} stands twice in one map, again at line {line}; keep one")
+                raise UsageError(f"{file}: {key!r} is a duplicate key, again at line {line}; keep one")
             result[key] = _constructed(value_node, file)
         return result
     if isinstance(node, yaml.SequenceNode):

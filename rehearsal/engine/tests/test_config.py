@@ -196,7 +196,7 @@ def test_a_secret_inside_an_object_is_given_by_its_path(project):
 def test_a_secret_for_a_place_that_holds_none_is_refused(project):
     project.write("Pulumi.dev.yaml", "config:\n  db: {password: open}\n")
 
-    assert "no encrypted value stands at shop:db.password" in refusal(project, secrets={"shop:db.password": "x"})
+    assert "no encrypted value at shop:db.password" in refusal(project, secrets={"shop:db.password": "x"})
 
 
 def test_a_key_declared_secret_must_be_encrypted(project):
@@ -243,7 +243,7 @@ def test_an_unknown_stack_is_refused_with_those_there_are(project):
     [
         ("config: [a]\n", "config must be a map of keys; found a list"),
         ("values:\n  a: 1\n", "'values' is not a key of a stack file"),
-        ("config:\n  a: 1\n  a: 2\n", "'a' stands twice"),
+        ("config:\n  a: 1\n  a: 2\n", "'a' is a duplicate key"),
         ("config: {a: [}\n", "is not YAML at line 1"),
         ("just text\n", "must be a map with a config key"),
     ],
