@@ -76,12 +76,12 @@ class Resource:
         nobody set) is not there: it comes from no resource.
         """
         answered, declared = self.read(), self.declared or {}
-        over = {k: v for k, v in declared.items() if self._stands(k, v, answered.get(k))}
+        over = {k: v for k, v in declared.items() if self._takes_effect(k, v, answered.get(k))}
         return {
             k: v for k, v in {**answered, **over}.items() if v is not UNKNOWN or k in declared or self.refers.get(k)
         }
 
-    def _stands(self, key: str, declared: Any, answered: Any) -> bool:
+    def _takes_effect(self, key: str, declared: Any, answered: Any) -> bool:
         """Whether AWS will hold what the program declares there, and not what the provider answered.
 
         An empty value of a property that the provider computes changes nothing on AWS. What `ignoreChanges` names stays

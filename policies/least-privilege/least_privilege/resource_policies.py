@@ -80,10 +80,10 @@ def _is_document(value: Any) -> bool:
     """Whether it is a policy document, or may be one: it is unknown, or an object in JSON that is broken."""
     if value is UNKNOWN:
         return True
-    said = decoded(value)
-    if isinstance(said, Mapping):
-        return any(str(key).lower() == "statement" for key in said)
-    return isinstance(said, str) and said.lstrip().startswith("{")
+    read = decoded(value)
+    if isinstance(read, Mapping):
+        return any(str(key).lower() == "statement" for key in read)
+    return isinstance(read, str) and read.lstrip().startswith("{")
 
 
 def _set_elsewhere(source: Source, key: str, stack: Stack) -> bool:

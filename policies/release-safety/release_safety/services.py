@@ -80,7 +80,7 @@ def log_groups_expire(releases: Releases) -> Iterator[Verdict]:
             yield Finding(
                 resource=group,
                 found=f"the log group {group.text('name') or group.name} has no retention period",
-                why="Logs that nobody decided to keep cost more every month and hold what people said in them.",
+                why="Logs that are never deleted cost more every month and may hold personal data.",
                 remedy="Set retentionInDays.",
             )
 
