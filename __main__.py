@@ -51,7 +51,7 @@ templates = PrivateBucket("templates", PrivateBucketArgs.of_templates(names, pro
 artifacts = PrivateBucket("artifacts", PrivateBucketArgs.of_artifacts(names, protect=stack.production), opts)
 if stack.trigger == "cloudtrail" and stack.trail == "create":
     Trail("trail", TrailArgs(names=names), opts)
-oidc = OidcProviders("oidc", OidcProvidersArgs(names=names, ci=stack.ci), opts)
+oidc = OidcProviders("oidc", OidcProvidersArgs.of(stack.ci), opts)
 topics = Topics("topics", TopicsArgs.of(stack), opts)
 guarded = tuple(s.name for s in services if strategies.of(s).guarded)
 notifications = stack.notifications
@@ -157,7 +157,13 @@ if notifications.slack or notifications.chatwork:
     Notifier("notify", notifier, opts)
 if notifications.chatbot is not None:
     arns = {service: pipeline.pipeline.arn for service, pipeline in pipelines.items()}
-    chatbot = ChatbotArgs(names=names, chatbot=notifications.chatbot, pipelines=arns, topic_arn=topics.alarms.arn)
+    chatbot = ChatbotArgs(
+        names=names,
+        workspace_id=notifications.chatbot.workspace_id,
+        channel_id=notifications.chatbot.channel_id,
+        pipelines=arns,
+        topic_arn=topics.alarms.arn,
+    )
     Chatbot("chatbot", chatbot, opts)
 
 pulumi.run(outputs.settled)

@@ -26,7 +26,7 @@ _LIMITS = {"trust": 2_048, "inline": 10_240, "managed": 6_144}
 
 
 class AllResources(str):
-    """The resource `*`, only to be had with the reason why nothing narrower exists."""
+    """The resource `*`, with the reason why nothing narrower exists."""
 
     __slots__ = ("reason",)
     reason: str
@@ -77,7 +77,7 @@ class Statement:
 
     @classmethod
     def of(cls, statement: Mapping[str, Any]) -> Self:
-        """A statement as IAM writes it; a single action or resource may stand without its list."""
+        """A statement as IAM writes it; a single action or resource may come without a list."""
         if unknown := sorted(set(statement) - {"Sid", "Effect", "Principal", "Action", "Resource", "Condition"}):
             raise ValueError(f"statement {statement.get('Sid')}: {unknown[0]} is not taken")
         return cls(
@@ -115,7 +115,7 @@ def document(*statements: Statement) -> str:
 
 
 def within_length_limit(kind: Literal["trust", "inline", "managed"], text: str, whose: str) -> str:
-    """The document, where IAM takes as long a one.
+    """The document, if it is within IAM's limit of its length.
 
     Raises:
         ValueError: it is too long.

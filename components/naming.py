@@ -19,7 +19,7 @@ class Names:
     account: str
     """AWS account id."""
     region: str
-    """AWS region."""
+    """Region of the AWS partition `aws`."""
 
     def arn(self, service: str, resource: str, *, region: str | None = None) -> str:
         """ARN of `resource` in this account; `region=""` for services that have none (IAM)."""
@@ -69,7 +69,7 @@ class Names:
 
     @property
     def approvals_topic(self) -> str:
-        """SNS topic that tells people that a release waits for them."""
+        """SNS topic of releases that wait for approval."""
         return f"{self.environment}-approvals"
 
     @property
@@ -84,21 +84,21 @@ class Names:
 
     @property
     def notifier(self) -> str:
-        """Function that tells people of releases."""
+        """Function that posts the notifications of releases."""
         return f"{self.environment}-notify"
 
     @property
     def dead_letters(self) -> str:
-        """SQS queue of what functions and rules gave up."""
+        """Dead-letter queue of functions and rules."""
         return f"{self.environment}-dead-letters"
 
-    def guard_rule(self, tells: str) -> str:
-        """EventBridge rule that tells the scaling guard of `deployments`, or that time has passed (`sweep`)."""
-        return f"{self.environment}-{tells}-guard"
+    def guard_rule(self, source: str) -> str:
+        """EventBridge rule that invokes the scaling guard on `deployments`, or by schedule (`sweep`)."""
+        return f"{self.environment}-{source}-guard"
 
-    def notifier_rule(self, tells: str) -> str:
-        """EventBridge rule that tells the notifier of `pipelines` or `deployments`."""
-        return f"{self.environment}-{tells}-notify"
+    def notifier_rule(self, source: str) -> str:
+        """EventBridge rule that invokes the notifier on `pipelines` or `deployments`."""
+        return f"{self.environment}-{source}-notify"
 
     @property
     def releases_topic(self) -> str:

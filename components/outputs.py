@@ -8,7 +8,7 @@ from pulumi.runtime.settings import SETTINGS
 
 
 async def settled() -> None:
-    """Wait until no output is pending; what failed stays for the SDK to tell.
+    """Wait until no output is pending; what failed is left for the SDK to report.
 
     The SDK waits for the first output that is done, over and over, and goes through all the others each time
     (`pulumi.runtime.stack.wait_for_rpcs`): quadratic in their number, a quarter of a preview of fifty services. Of what

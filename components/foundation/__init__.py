@@ -1,1 +1,1 @@
-"""What everything else stands on: network, cluster, buckets, functions, topics."""
+"""Resources that the other stages are built on: network, cluster, buckets, functions, topics."""

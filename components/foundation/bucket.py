@@ -52,7 +52,7 @@ class PrivateBucketArgs:
 
 
 class PrivateBucket(pulumi.ComponentResource):
-    """A bucket with all that makes it private; in Python, an object or a reader waits for what is in `ready`."""
+    """A versioned, encrypted bucket without public access; `ready` is what its objects depend on."""
 
     bucket_name: pulumi.Output[str]
     """The bucket's name, once it is private and versioned."""

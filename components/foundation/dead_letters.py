@@ -41,7 +41,7 @@ class DeadLettersArgs:
 
 
 class DeadLetters(pulumi.ComponentResource):
-    """The queue in which functions and rules leave what they failed at, with an alarm on whatever lies in it."""
+    """Dead-letter queue of functions and EventBridge rules, with an alarm on any message in it."""
 
     queue_arn: pulumi.Output[str]
     """The queue, once rules may send to it."""
@@ -140,7 +140,7 @@ def _alarm(
 
 
 def queue_statements(names: Names, rules: Sequence[str]) -> tuple[iam.Statement, iam.Statement]:
-    """These rules may leave their events, and nobody sends in the open.
+    """These rules may send to the queue, and nobody without TLS.
 
     Source: EventBridge user guide, "Using dead-letter queues to process undelivered events". Functions send by their
     own roles.
@@ -170,7 +170,7 @@ def queue_statements(names: Names, rules: Sequence[str]) -> tuple[iam.Statement,
 
 
 def send_statement(names: Names) -> iam.Statement:
-    """A function's event that it failed at, which Lambda sends by the function's role.
+    """Permission to send failed events, which Lambda does by the function's role.
 
     Source: Lambda developer guide, "Capturing records of Lambda asynchronous invocations".
     """

@@ -1,4 +1,4 @@
-"""EventBridge rules whose events a function of ours takes."""
+"""EventBridge rules that invoke a Lambda function."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where tasks and load balancers stand: an existing VPC, found by tags or ids, or one made here by awsx."""
+"""VPC and subnets of tasks and load balancers: existing ones, by tags or ids, or new ones by awsx."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -163,7 +163,7 @@ class Network(pulumi.ComponentResource):
         self._endpoints(name, names, create.cidr, vpc)
 
     def _endpoints(self, name: str, names: Names, cidr: str, vpc: pulumi.Resource) -> None:
-        """What Fargate tasks and the smoke test need where there is no way to the internet.
+        """VPC endpoints for Fargate tasks and the smoke test, without access to the internet.
 
         Source: Amazon ECR user guide, "Amazon ECR interface VPC endpoints"; layers come from S3 by its gateway.
         """

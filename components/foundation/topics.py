@@ -31,16 +31,16 @@ class Topics(pulumi.ComponentResource):
     def __init__(self, name: str, args: TopicsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("ecs-release:index:Topics", name, None, opts)
         names = args.names
-        speak = iam.Statement(
+        publish = iam.Statement(
             sid="AlarmsOfThisEnvironmentSpeak",
             actions=("sns:Publish",),
             resources=(names.arn("sns", names.alarms_topic),),
             principals={"Service": "cloudwatch.amazonaws.com"},
             conditions=iam.from_source(names.arn("cloudwatch", f"alarm:{names.environment}-*"), names.account),
         )
-        self.alarms = self._topic(f"{name}-alarms", names, names.alarms_topic, args.emails, speak)
+        self.alarms = self._topic(f"{name}-alarms", names, names.alarms_topic, args.emails, publish)
         self.approvals = None
-        if args.approval:  # the pipelines speak by their own roles' permission
+        if args.approval:  # pipelines publish by their own roles
             self.approvals = self._topic(f"{name}-approvals", names, names.approvals_topic, args.emails)
         self.register_outputs({"alarms": self.alarms.arn})
 

@@ -1,1 +1,1 @@
-"""What CI meets: repositories, its role, the bucket of hand-offs, and what starts the pipeline."""
+"""What CI uses: repositories, its role, the bucket of hand-offs; and what starts the pipeline."""

@@ -1,4 +1,4 @@
-"""The place where CI ends and CD begins: a bucket into which CI puts one object per service."""
+"""The bucket of hand-offs, into which CI puts one object per service."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Who CI is in AWS, and the two things it may do: push to its repositories, put one hand-off."""
+"""IAM roles of CI, which may push to a service's repositories and put its hand-off."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components import arguments, iam, settings
-from components.naming import Names, ServiceNames
+from components.naming import ServiceNames
 from contract import tags
 
 GITHUB = "token.actions.githubusercontent.com"
@@ -127,8 +127,19 @@ def _refs(environment: str, release_from: ReleaseFrom) -> list[str]:
 class OidcProvidersArgs:
     """`OidcProviders`' arguments."""
 
-    names: Names
-    ci: settings.Ci
+    github: bool
+    circleci_organization: str | None
+
+    @classmethod
+    def of(cls, ci: settings.Ci) -> Self:
+        """Those that the stack's settings create."""
+        github, circleci = ci.github, ci.circleci
+        return cls(
+            github=github is not None and github.oidc_provider == "create",
+            circleci_organization=circleci.organization_id
+            if circleci is not None and circleci.oidc_provider == "create"
+            else None,
+        )
 
 
 class OidcProviders(pulumi.ComponentResource):
@@ -142,16 +153,15 @@ class OidcProviders(pulumi.ComponentResource):
     def __init__(self, name: str, args: OidcProvidersArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("ecs-release:index:OidcProviders", name, None, opts)
         child = pulumi.ResourceOptions(parent=self, retain_on_delete=True)
-        github, circleci = args.ci.github, args.ci.circleci
-        if github is not None and github.oidc_provider == "create":
+        if args.github:
             aws.iam.OpenIdConnectProvider(
                 f"{name}-github", url=f"https://{GITHUB}", client_id_lists=[GITHUB_AUDIENCE], opts=child
             )
-        if circleci is not None and circleci.oidc_provider == "create":
+        if args.circleci_organization is not None:
             aws.iam.OpenIdConnectProvider(
                 f"{name}-circleci",
-                url=f"https://{circleci_host(circleci.organization_id)}",
-                client_id_lists=[circleci.organization_id],
+                url=f"https://{circleci_host(args.circleci_organization)}",
+                client_id_lists=[args.circleci_organization],
                 opts=child,
             )
         self.register_outputs({})

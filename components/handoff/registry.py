@@ -1,4 +1,4 @@
-"""Where CI pushes: one immutable, scanned repository per image, and a build cache apart from them."""
+"""ECR repositories of a service: immutable and scanned ones for its images, one for the build cache."""
 
 import json
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ class Registry(pulumi.ComponentResource):
     repository_urls: pulumi.Output[dict[str, str]]
     """Container name to the repository part of its image's URI."""
     cache_url: pulumi.Output[str]
-    """The same of the build cache."""
+    """URL of the build cache's repository."""
 
     def __init__(self, name: str, args: RegistryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("ecs-release:index:Registry", name, None, opts)

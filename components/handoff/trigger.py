@@ -1,4 +1,4 @@
-"""What notices a hand-off: a trail that sees it being written, and a rule that starts the service's pipeline."""
+"""EventBridge rule that starts a service's pipeline on its hand-off, and the CloudTrail trail that it may need."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""How people are notified."""
+"""Notifications of releases."""

@@ -151,7 +151,7 @@ def _tokens(args: NotifierArgs) -> Iterator[Secret]:
 
 
 def notifier_statements(args: NotifierArgs) -> tuple[iam.Statement, ...]:
-    """Reading its tokens, what the gate said of a release, and why a deployment ended."""
+    """Reading its tokens, the gate's results of a release, and why a deployment ended."""
     names = args.names
     of_environment = f"{names.environment}-*"
     return (
@@ -174,7 +174,8 @@ class ChatbotArgs:
     """`Chatbot`'s arguments: a channel, and what posts in it: pipelines (service to ARN) and the alarms' topic."""
 
     names: Names
-    chatbot: settings.Chatbot
+    workspace_id: str
+    channel_id: str
     pipelines: Mapping[str, pulumi.Input[str]]
     topic_arn: pulumi.Input[str]
 
@@ -216,8 +217,8 @@ class Chatbot(pulumi.ComponentResource):
             name,
             configuration_name=f"{names.environment}-releases",
             iam_role_arn=role.arn,
-            slack_team_id=args.chatbot.workspace_id,
-            slack_channel_id=args.chatbot.channel_id,
+            slack_team_id=args.workspace_id,
+            slack_channel_id=args.channel_id,
             sns_topic_arns=[topic.arn, args.topic_arn],
             guardrail_policy_arns=[partition.arn("iam", "", "aws", "policy/AWSDenyAll")],
             opts=child,

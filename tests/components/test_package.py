@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import fields, is_dataclass
 from functools import cache
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from components.foundation.bucket import PrivateBucketArgs
 from components.foundation.network import NetworkArgs
 from components.handoff.ci_identity import CiIdentityArgs, ReleaseFrom
 from components.naming import Names, ServiceNames
+from contract import loading
 from tests.rehearsed import ROOT
 from tests.snapshots import COMMAND, PACKAGE, package_schema
 
@@ -31,6 +33,26 @@ def test_the_schema_is_the_kept_one():
     assert package_schema() == PACKAGE.read_text(), (
         f"`{COMMAND}` writes it anew; git diff shows what other programs see"
     )
+
+
+OF_THE_APPLICATION = {"ServiceArgs", "SmokeTestArgs"}
+"""They hold a stack's or a service's settings on purpose: they carry out a whole service of this application."""
+
+
+def test_a_component_takes_what_it_needs_and_no_settings():
+    rooms = ("foundation", "handoff", "notices", "release", "strategies", "workload")
+    found = [module for room in rooms for module in loading.modules_of(f"components.{room}")]
+    holding = {
+        name
+        for module in found
+        for name, args in vars(module).items()
+        if name.endswith("Args") and is_dataclass(args)
+        for field in fields(args)
+        if re.search("settings[.](Settings|Service|ResolvedService|stack|service|resolved)\\b", str(field.type))
+    }
+
+    assert len(found) > len(rooms)
+    assert holding <= OF_THE_APPLICATION
 
 
 # ---------------------------------------------------------------- made by the host
