@@ -11,6 +11,7 @@ from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
 
 import pulumi
+from pydantic import BaseModel, ValidationError
 
 T = TypeVar("T")
 
@@ -27,6 +28,22 @@ def read(kind: type[T], given: T | Mapping[str, Any]) -> T:
     """
     out: T = _read(kind, given, kind.__name__)
     return out
+
+
+def check(model: type[BaseModel], given: Any) -> None:
+    """Hold arguments, a dataclass of plain values, to the rules that the settings have for the same thing.
+
+    Raises:
+        ArgumentError: they break one.
+    """
+    try:
+        model.model_validate(dataclasses.asdict(given), by_name=True)
+    except ValidationError as error:
+        found, where = error.errors()[0], type(given).__name__
+        place = ".".join(map(str, (where, *found["loc"])))
+        for key, value, allowed in found.get("ctx", {}).get("problems", ()):
+            raise ArgumentError(f"{place}{'.' if key else ''}{key}: {value!r}; allowed: {allowed}") from None
+        raise ArgumentError(f"{place}: {found['input']!r}; allowed: {found['msg']}") from None
 
 
 def _read(kind: Any, value: Any, where: str) -> Any:

@@ -4,10 +4,26 @@ A policy that meets an unknown value at preview becomes advisory; an IAM documen
 The environment is the prefix of every name, so that environments can share an account.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from components.arguments import ArgumentError
 from contract import files, partition
+
+# No hyphen: `dev-1` + `api` and `dev` + `1-api` would be one name. AWS keeps sg-, internal- and aws for itself.
+ENVIRONMENT = r"(?!(sg|internal|aws)$)[a-z][a-z0-9]*"
+NAME = r"[a-z][a-z0-9]*(-[a-z0-9]+)*"
+ANY_SERVICE = "{service}"
+"""Placeholder in a name of which a function makes each service's."""
+_ACCOUNT = r"[0-9]{12}"
+_REGION = r"(?!cn-)[a-z]{2}-[a-z]+-[0-9]"  # as the regions of the partition `aws` are called
+
+
+def _checked(what: str, pattern: str, value: str) -> None:
+    """Refuse what would become part of a name or an ARN that means something else, such as `*`."""
+    if not re.fullmatch(pattern, value):
+        raise ArgumentError(f"{what}: {value!r}; allowed: {pattern}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +36,11 @@ class Names:
     """AWS account id."""
     region: str
     """Region of the AWS partition `aws`."""
+
+    def __post_init__(self) -> None:
+        _checked("Names.environment", ENVIRONMENT, self.environment)
+        _checked("Names.account", _ACCOUNT, self.account)
+        _checked("Names.region", _REGION, self.region)
 
     def arn(self, service: str, resource: str, *, region: str | None = None) -> str:
         """ARN of `resource` in this account; `region=""` for services that have none (IAM)."""
@@ -123,6 +144,10 @@ class ServiceNames:
     service: str
     """The service's own name."""
 
+    def __post_init__(self) -> None:
+        if self.service != ANY_SERVICE:
+            _checked("ServiceNames.service", NAME, self.service)
+
     @property
     def base(self) -> str:
         """The service's own name: pipeline, ECS service, load balancer, task family, CodeDeploy application."""
@@ -155,6 +180,7 @@ class ServiceNames:
 
     def repository(self, container: str) -> str:
         """ECR repository of one container's image."""
+        _checked("containers", NAME, container)
         return f"{self.stack.environment}/{self.service}/{container}"
 
     @property

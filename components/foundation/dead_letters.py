@@ -4,6 +4,7 @@ An event that a function fails at, or that EventBridge cannot deliver, is gone a
 was, a hand-off starts nothing, and nobody hears of it.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from components.naming import Names
 
 _RETENTION_SECONDS = 14 * 24 * 3600  # as long as SQS keeps a message (Amazon SQS developer guide, "Message quotas")
 _PERIOD_SECONDS = 300
+_RULE = r"[.\-_A-Za-z0-9]{1,64}"  # EventBridge API reference, PutRule
 _LIMIT = 8_192  # bytes of a queue's policy (Amazon SQS developer guide, "Policy quotas")
 
 
@@ -38,6 +40,11 @@ class DeadLettersArgs:
     """Names of the EventBridge rules whose undelivered events the queue takes."""
     topic_arn: pulumi.Input[str]
     """Topic of the alarms."""
+
+    def __post_init__(self) -> None:
+        for rule in self.rules:
+            if not re.fullmatch(_RULE, rule):
+                raise arguments.ArgumentError(f"DeadLettersArgs.rules: {rule!r}; allowed: names of rules, {_RULE}")
 
 
 class DeadLetters(pulumi.ComponentResource):

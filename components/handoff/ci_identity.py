@@ -10,6 +10,7 @@ import pulumi_aws as aws
 
 from components import arguments, iam, settings
 from components.naming import ServiceNames
+from components.settings import values
 from contract import tags
 
 GITHUB = "token.actions.githubusercontent.com"
@@ -51,6 +52,15 @@ class GitHubRepository:
     repository_id: int | None = None
     """The repository's numeric id, given together with the owner's."""
 
+    def __post_init__(self) -> None:
+        arguments.check(settings.ServiceGitHub, self)
+
+
+class _CircleCi(settings.ServiceCircleCi):
+    """With the organization, which the settings say once for the stack."""
+
+    organization_id: values.Uuid
+
 
 @dataclass(frozen=True, kw_only=True)
 class CircleCiProject:
@@ -62,6 +72,9 @@ class CircleCiProject:
     """The project's id."""
     vcs_origin: str
     """Repository as CircleCI's token names it, such as github.com/OWNER/REPOSITORY."""
+
+    def __post_init__(self) -> None:
+        arguments.check(_CircleCi, self)
 
 
 def circleci_host(organization_id: str) -> str:
@@ -181,6 +194,16 @@ class CiIdentityArgs:
     """A GitHub Actions workflow."""
     circleci: CircleCiProject | None = None
     """A CircleCI project."""
+
+    def __post_init__(self) -> None:
+        if self.github is None and self.circleci is None:
+            raise arguments.ArgumentError(
+                "CiIdentityArgs: neither github nor circleci; allowed: one of the two, or both"
+            )
+        if self.circleci is not None and self.release_from == ReleaseFrom.ENVIRONMENT:
+            raise arguments.ArgumentError(
+                "CiIdentityArgs.release_from: 'environment' beside circleci; allowed: branch or tag, or github alone"
+            )
 
     @classmethod
     def of(cls, names: ServiceNames, ci: settings.Ci, service: settings.Service) -> Self:

@@ -15,6 +15,7 @@ from components.foundation.event_source import invoke_on_event
 from components.foundation.function import Function, FunctionArgs
 from components.foundation.secrets import Secret, SecretName
 from components.naming import Names
+from components.settings import environment
 from contract import partition, variables
 
 _TIMEOUT_SECONDS = 60
@@ -31,6 +32,9 @@ class SlackChannel:
     webhook: SecretName | None = None
     """Full URL of the webhook, instead of channel and token."""
 
+    def __post_init__(self) -> None:
+        arguments.check(environment.SlackChannel, self)
+
 
 @dataclass(frozen=True, kw_only=True)
 class ChatworkRoom:
@@ -40,6 +44,9 @@ class ChatworkRoom:
     """Room number."""
     token: SecretName
     """API token."""
+
+    def __post_init__(self) -> None:
+        arguments.check(environment.ChatworkRoom, self)
 
 
 @dataclass(frozen=True, kw_only=True)

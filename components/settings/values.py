@@ -21,6 +21,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
+from components.naming import ENVIRONMENT, NAME
 from components.settings.regions import AS_OF, REGIONS
 
 NAMESPACE = "ecs-release"
@@ -84,13 +85,12 @@ _LOG_RETENTION_DAYS = (
 
 Name = Annotated[
     str,
-    text(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", "lower-case letters, digits and single hyphens, a letter first"),
+    text(NAME, "lower-case letters, digits and single hyphens, a letter first"),
 ]
 Environment = Annotated[
     str,
-    # No hyphen: `dev-1` + `api` and `dev` + `1-api` would be one name. AWS keeps sg-, internal- and aws for itself.
     text(
-        r"(?!(sg|internal|aws)$)[a-z][a-z0-9]*",
+        ENVIRONMENT,
         "lower-case letters and digits without a hyphen, a letter first, such as dev1; not sg, internal or aws",
     ),
 ]

@@ -12,7 +12,7 @@ from components import iam
 from components.foundation.dead_letters import OnFailure
 from components.foundation.event_source import invoke_on_event
 from components.foundation.function import Function, FunctionArgs
-from components.naming import Names
+from components.naming import ANY_SERVICE, Names
 from contract import variables
 
 #: What the function counts in every sweep: namespace and name.
@@ -111,14 +111,14 @@ class ScalingGuard(pulumi.ComponentResource):
 
 def guarded(names: Names, services: tuple[str, ...]) -> dict[str, object]:
     """The function's `GUARDED_SERVICES`; `{service}` stands for each service in turn."""
-    any_service = names.service("{service}")
+    any_service = names.service(ANY_SERVICE)
     return {
         "services": list(services),
         "application": any_service.base,
         "group": any_service.base,
         "resourceId": f"service/{names.cluster}/{any_service.base}",
-        "parameter": _parameter(names, "{service}"),
-        "letItScale": _let_it_scale(names, "{service}"),
+        "parameter": _parameter(names, ANY_SERVICE),
+        "letItScale": _let_it_scale(names, ANY_SERVICE),
     }
 
 

@@ -18,9 +18,11 @@ from pulumi_rehearsal import rehearse
 
 from components import arguments, package
 from components.foundation.bucket import PrivateBucketArgs
+from components.foundation.dead_letters import DeadLettersArgs
 from components.foundation.network import NetworkArgs
 from components.handoff.ci_identity import CiIdentityArgs, ReleaseFrom
 from components.naming import Names, ServiceNames
+from components.notices.notifier import NotifierArgs
 from contract import loading
 from tests.rehearsed import ROOT
 from tests.snapshots import COMMAND, PACKAGE, package_schema
@@ -145,6 +147,49 @@ def test_what_no_component_can_be_made_of_is_refused_in_a_sentence(kind, given, 
 
     assert said in str(refused.value)
     assert isinstance(refused.value, pulumi.RunError)  # the engine shows it without a traceback
+
+
+CIRCLECI = {
+    "organization_id": "11111111-2222-3333-4444-555555555555",
+    "project_id": "11111111-2222-3333-4444-555555555555",
+}
+CI = {"names": {"stack": NAMES, "service": "api"}, "containers": ["app"], "release_from": "tag"}
+GITHUB = {"github": {"repository": "acme/api"}}
+ON_FAILURE = {"queue_arn": "q", "topic_arn": "t"}
+WIDER = {
+    "every environment": (CiIdentityArgs, CI | GITHUB | {"names": {"stack": NAMES | {"environment": "*"}, "service": "api"}}, "Names.environment: '*'"),
+    "every account": (CiIdentityArgs, CI | GITHUB | {"names": {"stack": NAMES | {"account": "*"}, "service": "api"}}, "Names.account: '*'"),
+    "another partition": (CiIdentityArgs, CI | GITHUB | {"names": {"stack": NAMES | {"region": "cn-north-1"}, "service": "api"}}, "Names.region: 'cn-north-1'"),
+    "every service": (CiIdentityArgs, CI | GITHUB | {"names": {"stack": NAMES, "service": "*"}}, "ServiceNames.service: '*'"),
+    "every repository": (CiIdentityArgs, CI | {"github": {"repository": "acme/*"}}, "GitHubRepository.repository: 'acme/*'; allowed: OWNER/REPOSITORY"),
+    "half an id": (CiIdentityArgs, CI | {"github": {"repository": "acme/api", "owner_id": 7}}, "GitHubRepository.repositoryId: None; allowed: ownerId and"),
+    "every project": (CiIdentityArgs, CI | {"circleci": CIRCLECI | {"project_id": "*", "vcs_origin": "github.com/acme/api"}}, "CircleCiProject.project_id: '*'; allowed: a UUID"),
+    "tags for an environment": (
+        CiIdentityArgs,
+        CI | {"release_from": "environment", "circleci": CIRCLECI | {"vcs_origin": "github.com/acme/api"}},
+        "release_from: 'environment' beside circleci",
+    ),
+    "nobody": (CiIdentityArgs, CI, "neither github nor circleci"),
+    "every parameter": (
+        NotifierArgs,
+        {"names": NAMES, "log_retention_days": 30, "on_failure": ON_FAILURE, "chatwork": [{"room": "1", "token": {"ssm": "/*"}}]},
+        "ChatworkRoom.token.ssm: '/*'; allowed: a parameter name",
+    ),
+    "every rule": (DeadLettersArgs, {"names": NAMES, "rules": ["*"], "topic_arn": "t"}, "DeadLettersArgs.rules: '*'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "given", "said"), WIDER.values(), ids=WIDER)
+def test_what_would_open_more_than_a_name_says_is_refused(kind, given, said):
+    with pytest.raises(arguments.ArgumentError) as refused:
+        arguments.read(kind, given)
+
+    assert said in str(refused.value)
+
+
+def test_the_name_of_a_container_is_no_pattern():
+    with pytest.raises(arguments.ArgumentError, match=r"containers: '[*]'"):
+        ServiceNames(stack=Names(**NAMES), service="api").repository("*")
 
 
 # ---------------------------------------------------------------- as a stranger has them
