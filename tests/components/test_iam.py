@@ -67,3 +67,18 @@ def test_a_document_is_as_long_as_iam_allows_white_space_apart_and_no_longer(kin
         ValueError, match=rf"^role r: its {kind} policy has {most + 1:,} characters, IAM allows {most:,}; "
     ):
         iam.within_length_limit(kind, text + "x", "role r")
+
+
+def test_a_statement_that_iam_would_read_is_held_to_the_same_rules():
+    written = {"Sid": "ReadIt", "Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*"}
+
+    assert iam.Statement.of(written).to_dict() == written | {
+        "Action": ["s3:GetObject"],
+        "Resource": ["arn:aws:s3:::b/*"],
+    }
+    assert iam.Statement.of(statement().to_dict()) == statement()
+    for wider, said in {"Action": "is not one exact action", "Resource": "needs a reason"}.items():
+        with pytest.raises(ValueError, match=said):
+            iam.Statement.of(written | {wider: "*"})
+    with pytest.raises(ValueError, match="NotAction is not taken"):
+        iam.Statement.of(written | {"NotAction": "s3:*"})
