@@ -67,6 +67,8 @@ def for_machines(outcomes: Sequence[Outcome], unused: Iterable[Grant] | None = N
     document: dict[str, Any] = {"ok": all(o.ok for o in outcomes), "releases": [_plain(o) for o in outcomes]}
     if unused is not None:
         left = list(unused)
+        document["obsolete"] = [str(entry) for entry in obsolete(outcomes[0].granted, left)]
+        document["ok"] = document["ok"] and not document["obsolete"] and not unaccepted(left)
         document["unused"] = [
             *({**asdict(grant), "reason": None} for grant in unaccepted(left)),
             *({**asdict(grant), "reason": why} for grant, why in accepted(left)),

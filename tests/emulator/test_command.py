@@ -3,14 +3,19 @@
 import io
 import json
 import sys
+from dataclasses import replace
 
 import pulumi_rehearsal
 import pytest
 
+from rehearsal.emulator import accepted_grants
+from rehearsal.emulator.accepted_grants import AcceptedGrant
+from rehearsal.emulator.release import rehearse_release
 from tests.emulator.changed import not_allowing
 from tests.emulator.test_releases import of_worker
 from tests.rehearsed import STACK_FILES, rehearsed
 from tools.__main__ import USAGE, main
+from tools.commands import release
 from tools.commands.release import FAILED, PASSED
 
 
@@ -121,3 +126,30 @@ def test_a_wrong_command_is_one_sentence(capsys, arguments, sentence):
     assert err.startswith("error: ")
     assert err.count("\n") == 1
     assert sentence in err
+
+
+def test_an_unused_grant_fails_the_command_and_is_reported(capsys, monkeypatch):
+    outcome = rehearse_release(rehearsed("dev", "up"), services=["worker"], handoff=of_worker())
+    monkeypatch.setattr(release, "_outcomes", lambda *_: [outcome])
+
+    code, out, _ = run(capsys, "--stack", "dev", "--permissions")
+    of_machines, document, _ = run(capsys, "--stack", "dev", "--permissions", "--json")
+
+    said = json.loads(document)
+    assert (code, of_machines, said["ok"]) == (FAILED, FAILED, False)
+    assert "unused grant deployment/codedeploy: ecs:CreateTaskSet on " in out
+    assert "accepted task/task: dynamodb:GetItem on " in out
+    assert out.splitlines()[-1].startswith("Some checks failed.")
+    assert {"deployment/codedeploy", "task/task"} <= {grant["role"] for grant in said["unused"]}
+
+
+def test_an_exception_for_a_grant_that_is_used_is_obsolete(capsys, monkeypatch):
+    outcome = rehearse_release(rehearsed("dev", "up"), services=["worker"], handoff=of_worker())
+    entry = AcceptedGrant(role="function/gate", action="ecr:BatchGetImage", why="a test")
+    monkeypatch.setattr(release, "_outcomes", lambda *_: [replace(outcome, used=outcome.granted)])
+    monkeypatch.setattr(accepted_grants, "ACCEPTED", (entry,))
+
+    code, out, _ = run(capsys, "--stack", "dev", "--permissions")
+
+    assert code == FAILED
+    assert "obsolete exception function/gate ecr:BatchGetImage, which is used" in out

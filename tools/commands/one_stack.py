@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-from pulumi_rehearsal.cli import add_common_arguments as add_arguments
-from pulumi_rehearsal.cli import pairs
+from pulumi_rehearsal.cli import add_common_arguments, pairs
 from pulumi_rehearsal.errors import UsageError
 
-__all__ = ["add_arguments", "settle"]
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which project, stack and configuration, and how to print."""
+    add_common_arguments(parser, stack="the stack, as in Pulumi.STACK.yaml")
 
 
 def settle(options: argparse.Namespace) -> None:

@@ -193,15 +193,17 @@ def _relative(path: Path) -> str:
         return str(path)
 
 
-def add_common_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which project, stack and configuration, and how to print: what every command on a stack has."""
-    parser.add_argument(
-        "-s",
-        "--stack",
-        action="append",
-        metavar="STACK",
-        help="a stack to rehearse, may be repeated (default: every Pulumi.<stack>.yaml)",
-    )
+def add_common_arguments(
+    parser: argparse.ArgumentParser,
+    stack: str = "a stack to rehearse, may be repeated (default: every Pulumi.<stack>.yaml)",
+) -> None:
+    """Which project, stack and configuration, and how to print: what every command on a stack has.
+
+    Args:
+        parser: gets the options.
+        stack: the help of `--stack`, which gives a list, or None.
+    """
+    parser.add_argument("-s", "--stack", action="append", metavar="STACK", help=stack)
     parser.add_argument(
         "-C", "--project", type=Path, default=Path(), metavar="DIR", help="the project's directory (default: here)"
     )
