@@ -1,4 +1,4 @@
-"""Whether a policy document means something to AWS: its actions exist, fit their resources, have its condition keys.
+"""Checks a policy document against the reference: actions exist, fit their resources, have the condition keys.
 
 It judges what is written and not whether it should be granted: that is the policy packs' business. A document that is
 not one at all (no JSON, no statement) is theirs too.

@@ -1,4 +1,4 @@
-"""The end of the program: all outputs are awaited at once."""
+"""Stack outputs, the end of the program: all are awaited at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a deployment strategy says of itself to whoever has to ask: settings, load balancer, service, pipeline.
+"""The protocol of a deployment strategy: what settings, load balancer, service and pipeline need to know of it.
 
 The implementations stand in `components/strategies/`, a file each, made of the components that ask here.
 """

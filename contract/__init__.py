@@ -1,1 +1,1 @@
-"""What crosses a boundary between the rooms of the project, once. Standard library only."""
+"""What components, functions, policies and the emulator have to agree on. Standard library only."""

@@ -1,4 +1,4 @@
-"""Files that cross a boundary, and the placeholders in them.
+"""Names of the files of a release, and the placeholders in them.
 
 CI hands over `imagedefinitions.json`, infrastructure the template (`taskdef.json`, `appspec.yaml`, `release.json`);
 the release gate makes the release of both, and the Deploy stage takes it.

@@ -1,4 +1,4 @@
-"""The one place that imports a module by a name that is not written in an import statement.
+"""Imports modules by a name that is data, the only place of the project that does.
 
 Everywhere else `importlib`, `runpy` and `sys.path` are banned (pyproject.toml, `banned-api`): an import that the linter
 cannot read is a dependency that nobody reviews.

@@ -1,4 +1,4 @@
-"""Tags of what a stack makes, by which policies and the release rehearsal know what a resource is for."""
+"""Tags of a stack's resources, by which policies and the release rehearsal know their purpose."""
 
 from __future__ import annotations
 

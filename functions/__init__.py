@@ -1,4 +1,4 @@
-"""What runs in Lambda while a release goes through: standard library and boto3, nothing else.
+"""The Lambda functions of a release: standard library and boto3, nothing else.
 
 In the order a release meets them: `release_gate` (the pipeline's Verify stage), `ecs_deploy` (the Deploy stage of a
 rolling service), `scaling_guard` (auto scaling while traffic shifts), `smoke_test` (the deployment's hook on the test

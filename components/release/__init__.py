@@ -1,1 +1,1 @@
-"""The release: its template, the gate that verifies it, the pipeline."""
+"""The release: template, release gate, pipeline."""

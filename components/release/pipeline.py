@@ -1,4 +1,4 @@
-"""The release's own way: Source, Verify, Approve where the stack asks, Deploy."""
+"""The CodePipeline pipeline of a service: Source, Verify, Approve if required, Deploy."""
 
 from __future__ import annotations
 

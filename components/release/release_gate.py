@@ -1,4 +1,4 @@
-"""The stage between hand-off and deployment: a function that accepts a hand-off or says why not."""
+"""The release gate, between hand-off and deployment: a Lambda function that accepts a hand-off or says why not."""
 
 from __future__ import annotations
 

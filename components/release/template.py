@@ -1,4 +1,4 @@
-"""What infrastructure owns of a release: task definition, the strategy's own files, the gate's contract.
+"""The template of a release, which infrastructure owns: task definition, the strategy's files, `release.json`.
 
 The same rendering makes the first task definition of a service, so that the two cannot drift. CI names images and
 nothing else: a task definition carries roles and commands, and whoever writes it has those roles.

@@ -1,4 +1,4 @@
-"""From a stack's config to the model, or to one line for every problem."""
+"""Loads a stack's config into the model, or reports one line for every problem."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A service with the stack's defaults applied, once for all that ask."""
+"""A service with the stack's defaults applied."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a release takes the place of the one before: a strategy a file, found by lying here.
+"""Deployment strategies, one module each, found by being in this folder.
 
 A module with a `STRATEGY` is one; what it is made of may stand beside it.
 """

@@ -1,4 +1,4 @@
-"""Blue/green by CodeDeploy: a second set of tasks, asked at a test listener, then given the traffic."""
+"""Blue/green by CodeDeploy: replacement tasks are smoke-tested on a test listener, then get the traffic."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The deployment's hook that asks the new tasks through the test listener before anyone meets them."""
+"""CodeDeploy lifecycle hook AfterAllowTestTraffic: smoke test of the replacement tasks through the test listener."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What runs: services, load balancers, alarms, dashboards."""
+"""The workload: ECS services, load balancers, alarms, dashboards."""

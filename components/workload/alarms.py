@@ -1,4 +1,4 @@
-"""What rolls a release back by itself: alarms over both target groups of a service together."""
+"""Alarms that roll a release back, over both target groups of a service together."""
 
 from __future__ import annotations
 

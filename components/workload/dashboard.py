@@ -1,4 +1,4 @@
-"""A release's vital signs on one CloudWatch dashboard per service."""
+"""One CloudWatch dashboard per service, for watching a release."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The load balancer of a service: its production and test listeners, blue and green."""
+"""The load balancer of a service: production and test listeners, blue and green target groups."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What runs: the ECS service with its roles, logs, first revision and auto scaling."""
+"""The ECS service with its roles, logs, first task definition revision and auto scaling."""
 
 from __future__ import annotations
 

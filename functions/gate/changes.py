@@ -1,4 +1,4 @@
-"""What a release would change against what runs now, in a few words for the person who approves it."""
+"""Summary of what a release changes, for the person who approves it."""
 
 from __future__ import annotations
 

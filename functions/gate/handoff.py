@@ -1,4 +1,4 @@
-"""The hand-off: what CI names, read as hostile input and held against the contract. Nothing here asks AWS."""
+"""The hand-off, parsed as untrusted input and checked against the contract; makes no AWS call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the registry says of an image: its digest, the machines it runs on, what scanning found.
+"""An image as ECR describes it: digest, platforms, scan findings.
 
 `Registry` asks ECR; `manifests` and `scans` say what its answers mean.
 """

@@ -1,4 +1,4 @@
-"""What a manifest says it is: an image, or an index of images. CI pushes it, so it is read with caution.
+"""Image manifests and indexes, parsed as untrusted input: CI pushes them.
 
 Source: OCI image specification, image-spec 1.1: "Image Manifest Specification", "Image Index Specification". A document
 that can be read as both is refused, as containerd and registries do (GHSA-5j5w-g665-5m35, CVE-2021-41190): what is

@@ -1,4 +1,4 @@
-"""What scanning found in an image, held against the contract.
+"""Scan findings of an image, checked against the contract's threshold.
 
 There are two questions, and a setting of the contract for each. `threshold` is about findings: which refuse a release.
 `unsupported` is about images of which ECR says that it cannot scan them: whether they are released. Every other state

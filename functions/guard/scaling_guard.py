@@ -1,4 +1,4 @@
-"""Auto scaling while traffic shifts: suspended from a deployment's start, restored to what stood before at its end.
+"""Suspends auto scaling from a deployment's start, and restores its earlier state at the end.
 
 Scaling during a CodeDeploy blue/green deployment can make the deployment fail (ECS developer guide, "Service auto
 scaling and blue/green deployments"), so the three flags of the service's scalable target are suspended meanwhile.

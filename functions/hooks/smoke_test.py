@@ -1,4 +1,4 @@
-"""The deployment's AfterAllowTestTraffic hook: ask the new tasks through the test listener before anyone meets them.
+"""CodeDeploy lifecycle hook AfterAllowTestTraffic: HTTP smoke test of the replacement tasks on the test listener.
 
 CodeDeploy calls it with `{"DeploymentId", "LifecycleEventHookExecutionId"}` and waits up to an hour for
 PutLifecycleEventHookExecutionStatus (CodeDeploy user guide, "AppSpec 'hooks' section for an Amazon ECS deployment").

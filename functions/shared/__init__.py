@@ -1,1 +1,1 @@
-"""What several functions use."""
+"""Modules that several functions use."""

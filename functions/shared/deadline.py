@@ -1,4 +1,4 @@
-"""Answers are owed even when work hangs: run the work aside and be back before the function's own time is up."""
+"""Runs a callable with a time-out that ends before the Lambda invocation does, so that a response is always sent."""
 
 from __future__ import annotations
 

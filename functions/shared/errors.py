@@ -1,4 +1,4 @@
-"""What a function says when it will not go on: one sentence for a person, one word for the machine."""
+"""Errors of the functions: one sentence for a person, one word for the machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON as a stranger sends it: read without surprises, quoted without surprises."""
+"""Strict JSON parsing of untrusted input, and safe quoting of it in messages."""
 
 from __future__ import annotations
 

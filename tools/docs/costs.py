@@ -1,4 +1,4 @@
-"""How many of what costs money each stack declares; prices are the reader's to fill in."""
+"""Quantities of billed resources of each stack; prices are the reader's to fill in."""
 
 from __future__ import annotations
 

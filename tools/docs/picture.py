@@ -1,4 +1,4 @@
-"""The release's flow as a picture, drawn from the resources that a rehearsed stack declares."""
+"""Diagram of the release flow, drawn from the resources of a rehearsed stack."""
 
 from __future__ import annotations
 
