@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ class AllowedImports(_Findings):
 
 
 def _within(module: str, package: str) -> bool:
-    return f"{module}.".startswith(f"{package}.")
+    return fnmatchcase(f"{module}.", f"{package}.*")
 
 
 class NoHiddenImports(_Findings):
