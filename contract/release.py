@@ -94,8 +94,7 @@ class Contract:
         if not self.containers:
             raise InvalidReleaseError("containers", {}, "an object with at least one container")
         for name, repository in self.containers.items():
-            if not re.fullmatch(_NAME, name):
-                raise InvalidReleaseError("containers", name, "container names of letters, digits, '-' and '_'")
+            _container(name)
             if not isinstance(repository, str) or not re.fullmatch(_REPOSITORY, repository):
                 key = f"containers.{name}.repository"
                 raise InvalidReleaseError(key, repository, "the name of an ECR repository")
@@ -126,7 +125,7 @@ class Contract:
             appspec=given["appspec"],
             architecture=given["architecture"],
             containers={
-                name: _object(f"containers.{name}", entry, "an object with a repository")["repository"]
+                _container(name): _object(f"containers.{name}", entry, "an object with a repository")["repository"]
                 for name, entry in containers.items()
             },
             scan_threshold=scan["threshold"],
@@ -155,6 +154,12 @@ class Contract:
     def registry(self) -> str:
         """The registry's host name."""
         return partition.registry(self.account, self.region)
+
+
+def _container(name: str) -> str:
+    if not re.fullmatch(_NAME, name):
+        raise InvalidReleaseError("containers", name, "container names of letters, digits, '-' and '_'")
+    return name
 
 
 def _object(key: str, value: object, allowed: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Zip archives: a stranger's are read member by member with nothing taken on trust, ours are written reproducibly."""
+"""Reads untrusted zip archives with size limits; writes reproducible ones."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from functions.shared.errors import Kind
 
-_LOCAL_HEADER = struct.Struct("<4s5H3L2H")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _ENCRYPTED_BITS = 0x1 | 0x40 | 0x2000
 _SHOWN_NAMES = 5
@@ -49,7 +48,8 @@ def read(
     """
     allowed = {**required, **(optional or {})}
     wanted = " and ".join(required)
-    members = _open(data, archive, wanted, kind).infolist()
+    opened = _open(data, archive, wanted, kind)
+    members = opened.infolist()
     names = [member.orig_filename for member in members]
     if not names:
         raise Refusal(f"{archive} holds no member; it must hold {wanted}.", kind)
@@ -65,7 +65,7 @@ def read(
     for name in required:
         if name not in names:
             raise Refusal(f"{archive} lacks {name}; it must hold {wanted}.", kind)
-    return {member.filename: _content(data, member, allowed[member.filename], archive, kind) for member in members}
+    return {member.filename: _content(opened, member, allowed[member.filename], archive, kind) for member in members}
 
 
 def write(members: Mapping[str, bytes]) -> bytes:
@@ -135,40 +135,28 @@ def _refuse_hostile(member: zipfile.ZipInfo, archive: str, wanted: str, kind: Ki
         )
 
 
-def _content(data: bytes, member: zipfile.ZipInfo, cap: int, archive: str, kind: Kind) -> bytes:
-    """Inflate one member by hand: zipfile would stop quietly at the size that the sender declared."""
-    name = member.filename
-    if member.file_size > cap:
-        raise Refusal(f"{archive} declares {name} to be {member.file_size} bytes; at most {cap} are allowed.", kind)
-    damaged = f"{archive} is damaged at {name}"
-    start = member.header_offset
-    header = data[start : start + _LOCAL_HEADER.size]
-    if len(header) < _LOCAL_HEADER.size or header[:4] != b"PK\x03\x04":
-        raise Refusal(f"{damaged}: its directory points to no member; make it again.", kind)
-    *_, name_length, extra_length = _LOCAL_HEADER.unpack(header)
-    body = start + _LOCAL_HEADER.size
-    if data[body : body + name_length] != member.orig_filename.encode("ascii", "replace"):
-        raise Refusal(f"{damaged}: the member calls itself by another name than the directory.", kind)
-    body += name_length + extra_length
-    packed = data[body : body + member.compress_size]
-    if len(packed) != member.compress_size:
-        raise Refusal(f"{damaged}: it ends before the member does; make it again.", kind)
-    content, whole = packed[: cap + 1], True
-    if member.compress_type == zipfile.ZIP_DEFLATED:
-        inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-        try:
-            content = inflater.decompress(packed, cap + 1)
-        except zlib.error:
-            raise Refusal(f"{damaged}: its compressed data cannot be inflated; make it again.", kind) from None
-        whole = inflater.eof and not inflater.unused_data
+def _content(opened: zipfile.ZipFile, member: zipfile.ZipInfo, cap: int, archive: str, kind: Kind) -> bytes:
+    """Read one member up to our own cap: zipfile would stop quietly at the size that the sender declared."""
+    name, declared = member.filename, member.file_size
+    if declared > cap:
+        raise Refusal(f"{archive} declares {name} to be {declared} bytes; at most {cap} are allowed.", kind)
+    if member.header_offset + member.compress_size > opened.start_dir:
+        raise Refusal(f"{archive} is damaged at {name}: it ends before the member does; make it again.", kind)
+    member.file_size = cap + 2
+    try:
+        with opened.open(member) as file:
+            content = file.read(cap + 1)
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, struct.error) as error:
+        raise Refusal(f"{archive} is damaged at {name} ({_said(error)}); make it again.", kind) from None
     if len(content) > cap:
         raise Refusal(
-            f"{archive} declares {name} to be {member.file_size} bytes but it inflates to more than {cap}; "
+            f"{archive} declares {name} to be {declared} bytes but it inflates to more than {cap}; "
             f"at most {cap} are allowed.",
             kind,
         )
-    if not whole or len(content) != member.file_size:
-        raise Refusal(f"{damaged}: it declares {member.file_size} bytes and holds {len(content)}; make it again.", kind)
-    if zlib.crc32(content) != member.CRC:
-        raise Refusal(f"{damaged}: its check sum is wrong; make it again.", kind)
+    if len(content) != declared:
+        raise Refusal(
+            f"{archive} is damaged at {name}: it declares {declared} bytes and holds {len(content)}; make it again.",
+            kind,
+        )
     return content

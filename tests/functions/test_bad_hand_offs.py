@@ -91,11 +91,11 @@ ARCHIVES = [
     archive("declares 4 GB", lone(GOOD, declared=0xFFFFFFFE), "4294967294"),
     archive("declares too little", lone(GOOD, declared=3), "declares 3 bytes"),
     archive("declares too much", lone(GOOD, declared=90_000), "declares 90000 bytes"),
-    archive("has a wrong check sum", lone(GOOD, crc=1), "check sum"),
-    archive("has broken data", lone(GOOD, packed=b"\xff\xff\xff\xff"), "inflated"),
+    archive("has a wrong check sum", lone(GOOD, crc=1), "Bad CRC-32"),
+    archive("has broken data", lone(GOOD, packed=b"\xff\xff\xff\xff"), "decompressing data"),
     archive("ends within the member", lone(GOOD, packed_size=5_000), "ends before"),
-    archive("has two names for one member", lone(GOOD, local_name=b"imagedefinitions.jsox"), "another name"),
-    archive("has more after the deflated data", lone(GOOD, packed=b"\x03\x00more", declared=0), "declares 0 bytes"),
+    archive("has two names for one member", lone(GOOD, local_name=b"imagedefinitions.jsox"), "File name in directory"),
+    archive("has more after the deflated data", lone(GOOD, packed=b"\x03\x00more", crc=0), "and holds 0"),
 ]
 
 TEXTS = [

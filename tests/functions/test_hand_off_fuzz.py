@@ -186,6 +186,7 @@ def test_any_manifest_is_read(manifest):
 
 
 @QUICK
+@example({"containers": {"\x1f": None}})
 @given(st.dictionaries(st.sampled_from(sorted(RELEASE)), JSON, max_size=3))
 def test_any_contract_is_read_or_refused(changed):
     data = json.dumps({**RELEASE, **changed}).encode()
