@@ -1,4 +1,4 @@
-"""The pipeline's Deploy stage of a `rolling` service: the release's own task definition, rolled out by Amazon ECS.
+"""The pipeline's Deploy stage of a rolling service: registers the release's task definition, updates the service.
 
 A Lambda action of CodePipeline with the input artifact `Release` (the gate's: taskdef.json with pinned images) and
 the UserParameters `{"cluster": "prod", "service": "prod-worker", "pipeline": "prod-worker", "stage": "Deploy",

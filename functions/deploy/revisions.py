@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from contract.files import APPSPEC, IMAGE_DEFINITIONS, IMAGE_PLACEHOLDER, TASK_DEFINITION
 from functions.shared import archives
 from functions.shared.errors import CONFIGURATION, Refusal, cut
-from functions.shared.strict_json import loads, shown
+from functions.shared.strict_json import loads, objects, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -82,8 +82,8 @@ def released(artifact: bytes, family: str) -> dict[str, Any]:
         kind=CONFIGURATION,
     )
     document = loads(members[TASK_DEFINITION], _NAME, CONFIGURATION)
-    containers = document.get("containerDefinitions") if isinstance(document, dict) else None
-    if not isinstance(containers, list) or not containers or not all(isinstance(one, dict) for one in containers):
+    containers = objects(document, "containerDefinitions")
+    if not containers:
         raise Refusal(
             f"{_NAME} has no list of objects at containerDefinitions; bring the stack up and release again.",
             CONFIGURATION,

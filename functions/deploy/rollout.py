@@ -132,7 +132,7 @@ def _listed(ecs: ECSClient, cluster: str, service: str, token: Token) -> str | N
 def judge(
     service: Mapping[str, Any], deployment: Mapping[str, Any] | None, token: Token, now: float, minutes: float
 ) -> Answer:
-    """What the pipeline is told of the deployment.
+    """The answer to CodePipeline for the deployment's present state.
 
     A rollback is waited for, so that the next release does not meet it.
 

@@ -1,4 +1,4 @@
-"""The pipeline's Verify stage: between what CI handed over and what the Deploy stage gets.
+"""The pipeline's Verify stage: checks the hand-off and renders the release for the Deploy stage.
 
 A Lambda action of CodePipeline, `${env}-${service}-gate`, with the input artifacts `Handoff` (CI's, hostile) and
 `Template` (infrastructure's) and the output artifact `Release`. It answers every job: with success, a continuation

@@ -19,7 +19,7 @@ from contract.files import (
 from contract.release import Contract, InvalidReleaseError
 from functions.shared import archives
 from functions.shared.errors import CONFIGURATION, Refusal
-from functions.shared.strict_json import loads, shown
+from functions.shared.strict_json import loads, objects, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,8 +66,8 @@ def task_definition(template: bytes, images: Mapping[str, str]) -> dict[str, Any
         Refusal: of kind ConfigurationError when template and contract do not have the same containers.
     """
     document = loads(template, f"The template's {TASK_DEFINITION}", CONFIGURATION)
-    containers = document.get("containerDefinitions") if isinstance(document, dict) else None
-    if not isinstance(containers, list) or not all(isinstance(entry, dict) for entry in containers):
+    containers = objects(document, "containerDefinitions")
+    if containers is None:
         raise _broken("taskdef.json has no list of objects at containerDefinitions")
     open_names = [str(entry.get("name")) for entry in containers if entry.get("image") == IMAGE_PLACEHOLDER]
     for name in open_names:

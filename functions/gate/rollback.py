@@ -1,4 +1,4 @@
-"""Whether an image has run before: a rollback must not wait for what scanning has found in it since.
+"""Recognises a rollback: an image that has run before must not wait for what scanning has found in it since.
 
 The service's revisions are numbered, so those before the one that runs are known by name: no right to list task
 definitions is needed, which would be one on the whole account. Each was registered by a release that the gate let

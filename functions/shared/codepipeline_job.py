@@ -1,4 +1,4 @@
-"""A Lambda action of CodePipeline: the event becomes a job, the outcome becomes the answer that CodePipeline waits for.
+"""CodePipeline's protocol for Lambda actions: parses the job from the event, sends its result.
 
 `handle` answers every job once: by success, by a continuation (the action is asked again with the same token) or by one
 sentence of failure. A job without an answer blocks its pipeline for twenty minutes.

@@ -27,6 +27,12 @@ def shown(value: Any) -> str:
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."
 
 
+def objects(document: Any, key: str) -> list[dict[str, Any]] | None:
+    """The list of objects at `key` of a document; None where it has none."""
+    found = document.get(key) if isinstance(document, dict) else None
+    return found if isinstance(found, list) and all(isinstance(one, dict) for one in found) else None
+
+
 def loads(data: bytes, name: str, kind: Kind = HANDOFF) -> Any:
     """Read `data` as one JSON document in UTF-8.
 

@@ -80,6 +80,21 @@ def test_the_environment_is_read_by_the_names_that_components_set_and_no_other()
     assert literal == []
 
 
+def test_the_gate_and_the_deployer_share_no_copied_line():
+    """What both need of CodePipeline's protocol is in functions.shared; a call of what is shared is no copy."""
+    said = {
+        room: {
+            ast.unparse(node)
+            for path in (ROOT / "functions" / room).glob("*.py")
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Assign | ast.Return | ast.Raise | ast.If | ast.With | ast.Try)
+        }
+        for room in ("gate", "deploy")
+    }
+
+    assert {text for text in said["gate"] & said["deploy"] if len(text) > 60} == set()
+
+
 def copy(path, folder):
     target = folder / path.relative_to(ROOT)
     target.parent.mkdir(parents=True, exist_ok=True)
