@@ -1,6 +1,6 @@
 """What makes a rehearsal fast without making it another run: nothing here changes a resource or a result.
 
-Each measure is held against the SDK's own way by a test (`tests/rehearsal/test_tuning.py`).
+Each measure is held against the SDK's own way by a test (`tests/test_tuning.py`).
 """
 
 from __future__ import annotations
@@ -111,7 +111,6 @@ def lean_sdk(program: Path) -> Iterator[None]:
       last frame, of `ORDER_URI`, says as which the program made the resource.
     - An output property of a resource waits for one future, as its URN and id do, instead of a task that waits
       for four: half the memory of a large program.
-    - A URN made of plain text is put together at once.
     - The look for unknown values inside a value leaves no cycle behind that only a collector could free.
     """
 
@@ -126,7 +125,6 @@ def lean_sdk(program: Path) -> Iterator[None]:
     measures: list[tuple[Any, str, Any]] = [
         (pulumi.log, "debug", _say_nothing),
         (resource, "_get_stack_trace", lean_trace),
-        (resource, "create_urn", create_urn),
         (rpc, "transfer_properties", transfer_properties),
         (rpc, "contains_unknowns", contains_unknowns),
     ]
@@ -156,24 +154,6 @@ def _trace_of(program: Path, positions: dict[str, str], frame: FrameType | None)
             frames.append(source_pb2.StackFrame(pc=pc))
         frame = frame.f_back
     return source_pb2.StackTrace(frames=frames)
-
-
-_create_urn = resource.create_urn
-
-
-def create_urn(
-    name: Any, type_: Any, parent: Any = None, project: str | None = None, stack: str | None = None
-) -> pulumi.Output[str]:
-    """As the SDK's own; where everything is text, without an output for each part."""
-    if not (isinstance(name, str) and isinstance(type_, str) and isinstance(parent, str)):
-        return _create_urn(name, type_, parent, project, stack)
-    return _resolved(f"{parent[: parent.rfind('::')]}${type_}::{name}")
-
-
-def _resolved(value: str) -> pulumi.Output[str]:
-    future: asyncio.Future[Any] = asyncio.Future()
-    future.set_result(_OutputData(resources=set(), value=value, is_known=True, is_secret=False))
-    return pulumi.Output._from_data(future)  # noqa: SLF001
 
 
 def transfer_properties(res: pulumi.Resource, props: Mapping[str, Any], custom: bool) -> dict[str, Any]:
