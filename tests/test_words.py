@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 
 import pytest
 
@@ -43,6 +44,7 @@ def words(name):
     return re.findall(r"[a-z]+|[A-Z][a-z]*", re.sub(r"([a-z])([A-Z])", r"\1 \2", name))
 
 
+@cache
 def texts(file):
     """What the file says to people: a page whole, of a program the literals but not the docstrings."""
     if file.suffix != ".py":
