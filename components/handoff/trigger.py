@@ -13,6 +13,7 @@ from components import iam
 from components.foundation.bucket import PrivateBucket, PrivateBucketArgs
 from components.foundation.dead_letters import OnFailure, rule_alarm
 from components.naming import Names, ServiceNames
+from contract.files import HANDOFF_ARTIFACT
 
 _LOG_DAYS = 90
 _WRITES = ["PutObject", "CompleteMultipartUpload", "CopyObject"]
@@ -182,7 +183,7 @@ class Trigger(pulumi.ComponentResource):
 
 def version_pin() -> aws.cloudwatch.EventTargetInputTransformerArgsDict:
     """StartPipelineExecution's input that overrides the hand-off's revision with the event's object version."""
-    override = {"actionName": "Handoff", "revisionType": "S3_OBJECT_VERSION_ID", "revisionValue": "<version>"}
+    override = {"actionName": HANDOFF_ARTIFACT, "revisionType": "S3_OBJECT_VERSION_ID", "revisionValue": "<version>"}
     return {
         "input_paths": {"version": "$.detail.object.version-id"},
         "input_template": json.dumps({"sourceRevisions": [override]}),

@@ -15,6 +15,7 @@ from components.naming import ServiceNames
 from components.release import grants
 from components.strategy import Action, Strategy
 from contract import partition
+from contract.files import HANDOFF_ARTIFACT, RELEASE_ARTIFACT, TEMPLATE_ARTIFACT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,8 +62,8 @@ class Pipeline(pulumi.ComponentResource):
         approve = [self._approve(args.approvals)] if args.approvals is not None else []
         stages = {
             "Source": [
-                self._source("Handoff", names.stack.handoff_bucket, names.handoff_key),
-                self._source("Template", names.stack.template_bucket, names.template_key),
+                self._source(HANDOFF_ARTIFACT, names.stack.handoff_bucket, names.handoff_key),
+                self._source(TEMPLATE_ARTIFACT, names.stack.template_bucket, names.template_key),
             ],
             "Verify": [self._verify()],
             "Approve": approve,
@@ -168,8 +169,8 @@ class Pipeline(pulumi.ComponentResource):
             "version": "1",
             "namespace": "Gate",
             "role_arn": self._args.names.role_arn("verify-action"),
-            "input_artifacts": ["Handoff", "Template"],
-            "output_artifacts": ["Release"],
+            "input_artifacts": [HANDOFF_ARTIFACT, TEMPLATE_ARTIFACT],
+            "output_artifacts": [RELEASE_ARTIFACT],
             "configuration": {
                 "FunctionName": names.function("gate"),
                 "UserParameters": self._gate_parameters(),

@@ -19,7 +19,7 @@ from components.strategies.smoke_test import SmokeTest, SmokeTestArgs
 from components.strategy import Action, ServiceOptions
 from components.workload.alarms import Alarms, alarm_names
 from components.workload.load_balancer import LoadBalancer
-from contract.files import APPSPEC, NETWORK_PLACEHOLDER, TASK_DEFINITION, TASK_DEFINITION_PLACEHOLDER
+from contract.files import APPSPEC, NETWORK_PLACEHOLDER, RELEASE_ARTIFACT, TASK_DEFINITION, TASK_DEFINITION_PLACEHOLDER
 
 _LIFECYCLE = ("BeforeInstall", "AfterInstall", "AfterAllowTestTraffic", "BeforeAllowTraffic", "AfterAllowTraffic")
 
@@ -87,13 +87,13 @@ class CodeDeploy:
             "version": "1",
             "namespace": "Deploy",
             "role_arn": names.role_arn("deploy-action"),
-            "input_artifacts": ["Release"],
+            "input_artifacts": [RELEASE_ARTIFACT],
             "configuration": {
                 "ApplicationName": names.base,
                 "DeploymentGroupName": names.base,
-                "TaskDefinitionTemplateArtifact": "Release",
+                "TaskDefinitionTemplateArtifact": RELEASE_ARTIFACT,
                 "TaskDefinitionTemplatePath": TASK_DEFINITION,
-                "AppSpecTemplateArtifact": "Release",
+                "AppSpecTemplateArtifact": RELEASE_ARTIFACT,
                 "AppSpecTemplatePath": APPSPEC,
             },
         }

@@ -17,6 +17,7 @@ from components.release import grants
 from components.settings.values import InvalidSetting
 from components.strategies import Parts
 from components.strategy import Action, ServiceOptions
+from contract.files import RELEASE_ARTIFACT
 
 
 class RollingUpdate:
@@ -57,7 +58,7 @@ class RollingUpdate:
             "version": "1",
             "namespace": "Deploy",
             "role_arn": names.role_arn("deploy-action"),
-            "input_artifacts": ["Release"],
+            "input_artifacts": [RELEASE_ARTIFACT],
             "configuration": {
                 "FunctionName": names.function("deploy"),
                 "UserParameters": json.dumps(

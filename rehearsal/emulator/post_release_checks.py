@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from contract import files
+from contract.files import RELEASE_ARTIFACT
 
 from .steps import BAD_IMAGE, REJECTED_APPROVAL, Step
 
@@ -96,9 +97,9 @@ def checks(stage: Stage, service: Service, before: ServiceState) -> Iterator[Che
 
 def _released(stage: Stage, execution: Execution, now: str) -> tuple[bool, str]:
     """Whether what runs is what the gate pinned."""
-    if "Release" not in execution.artifacts or not _stored(stage, execution):
+    if RELEASE_ARTIFACT not in execution.artifacts or not _stored(stage, execution):
         return False, f"{now}: the gate released nothing"
-    bucket, key = execution.artifacts["Release"]
+    bucket, key = execution.artifacts[RELEASE_ARTIFACT]
     data = stage.account.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         pinned = {entry["name"]: entry["imageUri"] for entry in json.loads(archive.read(files.IMAGE_DEFINITIONS))}
@@ -109,7 +110,7 @@ def _released(stage: Stage, execution: Execution, now: str) -> tuple[bool, str]:
 
 
 def _stored(stage: Stage, execution: Execution) -> bool:
-    bucket, key = execution.artifacts["Release"]
+    bucket, key = execution.artifacts[RELEASE_ARTIFACT]
     return "Contents" in stage.account.client("s3").list_objects_v2(Bucket=bucket, Prefix=key)
 
 
