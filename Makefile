@@ -50,7 +50,7 @@ rehearse: setup ## rehearse all stacks, or STACK=dev: what would be created, and
 	@$(TOOLS) preview $(STACK_FLAG) $(PACK_SETTINGS:%=--policy-config %)
 
 engine: setup ## run STACK (default all) under the real Pulumi engine and compare with the rehearsal; COMPUTED=table.json, ARGS
-	@$(TOOLS) engine $(STACK_FLAG) $(PACK_SETTINGS:%=--policy-config %) $(if $(COMPUTED),--computed $(COMPUTED)) $(ARGS)
+	@$(BIN)/python -m tests.conformance $(STACK_FLAG) $(PACK_SETTINGS:%=--policy-config %) $(if $(COMPUTED),--computed $(COMPUTED)) $(ARGS)
 
 test: setup ## run every test
 	@$(BIN)/pytest -n auto
@@ -90,7 +90,7 @@ newest: setup ## run the rehearsal engine's tests with the newest Pulumi SDK, in
 	@.cache/newest/bin/pytest -c rehearsal/engine/pyproject.toml -n auto rehearsal/engine/tests
 
 bench: setup ## time the rehearsal against the SDK's plain mocks, 1 to 100 services
-	@$(TOOLS) bench
+	@$(BIN)/python -m tests.bench
 
 # A preview changes nothing, so the engine need not write its state after each step; an update has to.
 preview: cli setup ## pulumi preview of STACK with the policy packs; ARGS=--diff (needs the Pulumi CLI and credentials)

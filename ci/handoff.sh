@@ -3,6 +3,8 @@
 # push them, and put the metadata that says which images the release is made of. Everything after the
 # put belongs to the pipeline. See docs/ci.md for the wiring, the permissions and the exit codes.
 #
+# One file of any length on purpose: a CI fetches this file and nothing else of the project.
+#
 # Needs a POSIX shell and utilities, the AWS CLI (1.19 or later, or 2) and docker with buildx 0.22 or later.
 # Calls these and no others, which is all that CI's role allows:
 #   aws sts get-caller-identity      needs no permission

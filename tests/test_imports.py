@@ -121,7 +121,7 @@ def test_only_the_doors_are_caught(said):
 
 
 LOADERS = {
-    "{contract/loading,tools/plain_mocks}.py",
+    "contract/loading.py",
     "rehearsal/engine/pulumi_rehearsal/{bytecode,leaf_imports,loading}.py",
     "{tests,rehearsal/engine/tests}/**",
 }

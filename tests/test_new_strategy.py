@@ -18,7 +18,6 @@ SHARED = (
     "functions",
     "policies/least-privilege",
     "rehearsal/__init__.py",
-    "rehearsal/conformance",
     "tools",
 )
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pulumi_rehearsal.errors import UsageError
 
-from tools.commands import Command, bench, changes, docs, engine, explain, preview, regions, release, up
+from tools.commands import Command, changes, docs, explain, preview, regions, release, up
 
 COMMANDS: dict[str, Command] = {
     "preview": preview,
@@ -22,8 +22,6 @@ COMMANDS: dict[str, Command] = {
     "docs": docs,
     "changes": changes,
     "regions": regions,
-    "bench": bench,
-    "engine": engine,
 }
 USAGE = 2
 _PROJECT = Path(__file__).parents[1] / "pyproject.toml"

@@ -17,7 +17,6 @@ USERS = (
     "contract",
     "functions",
     "policies",
-    "rehearsal/conformance",
     "rehearsal/emulator",
     "tools",
     "tests",

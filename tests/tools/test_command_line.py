@@ -46,12 +46,6 @@ def test_a_command_on_stacks_has_the_common_options(capsys, name, option):
     assert SHORT.get(option, option) in shown
 
 
-@pytest.mark.parametrize("name", ["bench", "engine"])
-@pytest.mark.parametrize("option", ["--stack", "--project", "--json"])
-def test_what_measures_and_compares_has_those_that_make_sense(capsys, name, option):
-    assert f" {option}" in help_of(capsys, name)
-
-
 def test_the_version_is_the_projects(capsys):
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 

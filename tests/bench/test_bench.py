@@ -9,8 +9,8 @@ from pulumi_rehearsal import UsageError
 from pulumi_rehearsal.config import load_project
 
 from tests.rehearsed import ROOT, stack_file
-from tools.__main__ import main
-from tools.bench import PLAIN, REHEARSED, Measured, _missed, _table, services_config
+
+from .__main__ import PLAIN, REHEARSED, Measured, _missed, _table, main, services_config
 
 PROGRAM = """
     import pulumi
@@ -58,7 +58,7 @@ def test_a_stack_without_such_a_list_is_refused(shop):
 
 
 def test_both_ways_are_measured_and_compared(shop, capsys):
-    code = main(["bench", "--project", str(shop), "--services", "1", "3", "--repeat", "1"])
+    code = main(["--project", str(shop), "--services", "1", "3", "--repeat", "1"])
 
     out = capsys.readouterr().out
     assert code == 0
@@ -72,7 +72,7 @@ def test_both_ways_are_measured_and_compared(shop, capsys):
 def test_a_program_that_fails_is_told_and_not_measured(shop, capsys):
     (shop / "__main__.py").write_text("raise ValueError('x')")
 
-    code = main(["bench", "--project", str(shop), "--services", "1", "--repeat", "1"])
+    code = main(["--project", str(shop), "--services", "1", "--repeat", "1"])
 
     assert code == 2
     assert "the rehearsal of Pulumi.bench1 ended with exit code 1" in capsys.readouterr().err

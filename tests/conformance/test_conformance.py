@@ -10,13 +10,13 @@ from pulumi_rehearsal import Archive, Asset, Secret, wire
 from pulumi_rehearsal.errors import UsageError
 from pulumi_rehearsal.model import UNKNOWN
 
-from rehearsal.conformance import cases, cli, computed, known, observed, seeds
-from rehearsal.conformance.compare import Difference, compared
-from rehearsal.conformance.observed import Planned, Seen, Verdict
-from rehearsal.conformance.provider import ProviderPlugin
-from rehearsal.conformance.workspace import EngineRun, copied
+from tests.conformance import cases, cli, computed, known, observed, seeds
+from tests.conformance.__main__ import main
+from tests.conformance.compare import Difference, compared
+from tests.conformance.observed import Planned, Seen, Verdict
+from tests.conformance.provider import ProviderPlugin
+from tests.conformance.workspace import EngineRun, copied
 from tests.rehearsed import ROOT, rehearsed, stack_settings
-from tools.__main__ import main
 
 VERDICT = Verdict(pack="p", version="1", policy="q", level="mandatory", severity="high", urn="u", message="no")
 ROLE = "urn:pulumi:dev::ecs-release::aws:iam/role:Role::one"
@@ -271,7 +271,7 @@ def no_cli(monkeypatch, tmp_path):
 
 @pytest.mark.usefixtures("no_cli")
 def test_without_cli_and_go_the_check_says_loudly_that_it_was_skipped(capsys):
-    assert main(["engine", "--json"]) == 0
+    assert main(["--json"]) == 0
 
     said = capsys.readouterr()
     assert "SKIPPED" in said.err
@@ -280,7 +280,7 @@ def test_without_cli_and_go_the_check_says_loudly_that_it_was_skipped(capsys):
 
 @pytest.mark.usefixtures("no_cli")
 def test_a_check_that_is_required_is_not_skipped(capsys):
-    assert main(["engine", "--required"]) == 2
+    assert main(["--required"]) == 2
 
     assert "neither a Pulumi CLI on PATH nor Go" in capsys.readouterr().err
 
@@ -300,7 +300,7 @@ def test_the_cli_on_path_is_taken_with_the_exec_script_beside_it(monkeypatch, tm
 def test_a_stack_without_a_file_is_named(capsys, monkeypatch):
     monkeypatch.setattr(cli, "found", lambda **_: SimpleNamespace(version="3"))
 
-    assert main(["engine", "--stack", "nowhere"]) == 2
+    assert main(["--stack", "nowhere"]) == 2
     assert "Pulumi.nowhere.yaml" in capsys.readouterr().err
 
 

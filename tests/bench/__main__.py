@@ -1,4 +1,4 @@
-"""`bench`: how long a rehearsal takes, against the same program under the SDK's plain mocks.
+"""`python -m tests.bench`: how long a rehearsal takes, against the same program under the SDK's plain mocks.
 
 Whole processes, each new, interleaved, with what they import compiled before: the rehearsal (program and every
 policy of the packs) and, with no policies, the program under the mocks that come with the SDK. Medians of wall
@@ -244,3 +244,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--repeat", type=int, default=5, help="runs of each, of which medians are taken (default: 5)")
     parser.add_argument("--check", action="store_true", help="exit with 1 where a target is missed")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench",
+        description="Time a rehearsal against the same program under the SDK's plain mocks, by number of services.",
+    )
+    add_arguments(parser)
+    return run(parser.parse_args(arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,4 +1,4 @@
-"""The check as a command: run stacks under the real Pulumi engine and compare with the rehearsal.
+"""`python -m tests.conformance`: run stacks under the real Pulumi engine and compare with the rehearsal.
 
 Exit codes: 0 where both say the same (or the check was skipped, which it says loudly), 1 where they differ without a
 named reason, 2 where the check could not run.
@@ -14,11 +14,18 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pulumi_rehearsal.errors import UsageError
+
+from . import cli, computed, known, seeds
+from .cases import Life
+from .workspace import Workspace, stacks_of
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .compare import Difference
 
 SAME, DIFFERENT, USAGE = 0, 1, 2
-EXIT_CODES = "Exit codes: 0 the same, or skipped; 1 different; 2 it could not run."
 _SHOWN = 300
 
 
@@ -28,10 +35,6 @@ def run(options: argparse.Namespace) -> int:
     Args:
         options: what a parser with `add_arguments` made.
     """
-    from pulumi_rehearsal.errors import UsageError  # noqa: PLC0415  --help needs none of it
-
-    from . import cli  # noqa: PLC0415
-
     started = time.perf_counter()
     try:
         found = cli.found(build=not options.no_build)
@@ -65,12 +68,6 @@ def _skipped(reason: str, *, as_json: bool) -> int:
 
 
 def _checked(options: argparse.Namespace, found: Any) -> dict[str, Any]:
-    from pulumi_rehearsal.errors import UsageError  # noqa: PLC0415
-
-    from . import computed, known, seeds  # noqa: PLC0415
-    from .cases import Life  # noqa: PLC0415
-    from .workspace import Workspace, stacks_of  # noqa: PLC0415
-
     project = options.project.resolve()
     stacks = stacks_of(project, options.stack)
     for stack in stacks:
@@ -179,3 +176,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--build-only", action="store_true", help="only see to the CLI, and say where it is")
     parser.add_argument("--required", action="store_true", help="where the check cannot run, fail in place of skipping")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.conformance",
+        description="Run stacks under the real Pulumi engine, with the rehearsal's model as the provider, and compare.",
+    )
+    add_arguments(parser)
+    return run(parser.parse_args(arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

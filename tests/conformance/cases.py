@@ -150,7 +150,7 @@ def changed(settings: Mapping[str, Any]) -> dict[str, Any]:
     """A few changes that a team makes: memory, an environment variable, log retention, one more service."""
     result = copy.deepcopy(dict(settings))
     config, services = result["config"], _services(result)
-    config[f"{_PREFIX}logRetentionDays"] = 60 if config.get(f"{_PREFIX}logRetentionDays", 30) != 60 else 90  # noqa: PLR2004
+    config[f"{_PREFIX}logRetentionDays"] = 60 if config.get(f"{_PREFIX}logRetentionDays", 30) != 60 else 90
     first = services[0]
     cpu = int(first.get("cpu", 256))
     first.update(cpu=cpu, memory=cpu * 4 if first.get("memory") != cpu * 4 else cpu * 2)
