@@ -22,7 +22,7 @@ lines that a shell can eval and that $GITHUB_OUTPUT takes as they are.
   tag v1.2.3, pre-releases (v1.2.3-rc.1) not       prod
   anything else                                    none: exit code 3, nothing printed
 
-Exit codes: 0 released to an environment, 2 wrong arguments, 3 this ref is not released.
+Exit codes: 0 released to an environment, 2 invalid arguments, 3 this ref is not released.
 HELP
 }
 

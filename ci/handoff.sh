@@ -66,7 +66,7 @@ Builds and pushes the images of one service as ENV-HASH and hands them over for 
 
 A flag wins over its variable. Exit codes:
    0  handed over (or the dry run is printed)
-   2  wrong arguments                     8  the build failed
+   2  invalid arguments                   8  the build failed
    3  a tool is missing or too old        9  the tag holds another image than asked
    4  no credentials, or expired ones    10  the push failed
    5  not permitted                      11  the registry does not hold what was pushed
