@@ -203,8 +203,17 @@ required --env HANDOFF_ENV "$environment" '[a-z][a-z0-9]*(-[a-z0-9]+)*' \
   "lower-case letters, digits and hyphens, such as dev1"
 required --service HANDOFF_SERVICE "$service" "$word" "lower-case letters, digits, hyphens and underscores"
 required --account HANDOFF_ACCOUNT "$account" '[0-9]{12}' "twelve digits"
-required --region HANDOFF_REGION "$region" '(af|ap|ca|eu|il|me|mx|sa|us)-[a-z]+-[0-9]' \
-  "a region of the AWS partition aws, such as ap-northeast-1"
+# The regions of the AWS partition aws, as contract/regions.py has them (a test compares).
+regions="af-south-1 ap-east-1 ap-east-2 ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-south-1 ap-south-2 \
+  ap-southeast-1 ap-southeast-2 ap-southeast-3 ap-southeast-4 ap-southeast-5 ap-southeast-6 \
+  ap-southeast-7 ca-central-1 ca-west-1 eu-central-1 eu-central-2 eu-north-1 eu-south-1 eu-south-2 \
+  eu-west-1 eu-west-2 eu-west-3 il-central-1 me-central-1 me-south-1 me-west-1 mx-central-1 sa-east-1 \
+  sa-west-1 us-east-1 us-east-2 us-west-1 us-west-2"
+required --region HANDOFF_REGION "$region" '[a-z0-9-]+' "a region of the AWS partition aws, such as ap-northeast-1"
+case " $regions " in
+  *" $region "*) ;;
+  *) wrong "--region is '$region', but must be a region of the AWS partition aws, such as ap-northeast-1" ;;
+esac
 required --commit HANDOFF_COMMIT "$commit" '[0-9a-f]{7,64}' "a commit hash of 7 to 64 lower-case hexadecimal digits"
 is_yes() { # VARIABLE VALUE
   case $2 in

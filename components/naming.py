@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from components.arguments import ArgumentError
 from contract import files, partition
+from contract.regions import AS_OF, REGIONS
 
 # No hyphen: `dev-1` + `api` and `dev` + `1-api` would be one name. AWS keeps sg-, internal- and aws for itself.
 ENVIRONMENT = r"(?!(sg|internal|aws)$)[a-z][a-z0-9]*"
@@ -17,7 +18,6 @@ NAME = r"[a-z][a-z0-9]*(-[a-z0-9]+)*"
 ANY_SERVICE = "{service}"
 """Placeholder in a name of which a function makes each service's."""
 _ACCOUNT = r"[0-9]{12}"
-_REGION = r"(?!cn-)[a-z]{2}-[a-z]+-[0-9]"  # as the regions of the partition `aws` are called
 
 
 def _checked(what: str, pattern: str, value: str) -> None:
@@ -40,7 +40,10 @@ class Names:
     def __post_init__(self) -> None:
         _checked("Names.environment", ENVIRONMENT, self.environment)
         _checked("Names.account", _ACCOUNT, self.account)
-        _checked("Names.region", _REGION, self.region)
+        if self.region not in REGIONS:
+            raise ArgumentError(
+                f"Names.region: {self.region!r}; allowed: a region of the AWS partition aws as of {AS_OF}"
+            )
 
     def arn(self, service: str, resource: str, *, region: str | None = None) -> str:
         """ARN of `resource` in this account; `region=""` for services that have none (IAM)."""

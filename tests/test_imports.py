@@ -20,6 +20,13 @@ DOORS = {
     "path of sys": ("components/release", 'from sys import path\n\npath.append("functions/gate")\n', "TID251"),
     "sys under another name": ("components/release", 'import sys\n\nme = sys\nme.path.append("functions")\n', "sys under"),
     "the dictionary of sys": ("components/release", 'import sys\n\nvars(sys)["path"].append("functions")\n', "sys under"),
+    "sys imported under another name": (
+        "components/release", 'import sys as s\n\nme = s\nme.path.append("functions")\n', "sys under",
+    ),
+    "sys of another module": ("components/release", 'import inspect\n\ninspect.sys.path.append("functions")\n', "sys under"),
+    "pydoc": ("functions/gate", 'import pydoc\n\npydoc.locate("components.iam")\n', "TID251"),
+    "mock": ("functions/gate", 'from unittest import mock\n\nmock.patch("components.iam")\n', "TID251"),
+    "the builtins of globals": ("contract", 'globals()["__builtins__"]["__import__"]("components")\n', "sys under"),
     "sys.modules": ("components/release", 'import sys\n\ngate = sys.modules["functions.gate"]\n', "TID251"),
     "importlib": ("components/release", 'import importlib\n\nimportlib.import_module("functions.gate")\n', "TID251"),
     "importlib under another name": ("functions/gate", 'import importlib as x\n\nx.import_module("components")\n', "TID251"),

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from grimp import ImportGraph
 from importlinter import Contract, ContractCheck, fields, output
@@ -88,10 +88,24 @@ class NoHiddenImports(_Findings):
                     yield from _hidden(file)
 
 
+def _other_sys(node: ast.AST) -> TypeGuard[ast.stmt | ast.expr]:
+    """`import sys as s`, `from os import sys` and `inspect.sys`."""
+    match node:
+        case ast.Import(names=names):
+            return any(name.name == "sys" and name.asname for name in names)
+        case ast.ImportFrom(names=names):
+            return any(name.name == "sys" for name in names)
+        case ast.Attribute(attr="sys") | ast.Constant(value="__builtins__" | "__import__"):
+            return True
+    return False
+
+
 def _hidden(file: Path) -> Iterator[str]:
     tree = ast.parse(file.read_bytes(), str(file))
     plain = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr != "__dict__"}
     for node in ast.walk(tree):
+        if _other_sys(node):
+            yield f"{file}:{node.lineno}: sys under another name hides imports; write sys.NAME"
         if not isinstance(node, ast.Name):
             continue
         if node.id in _BUILTINS:

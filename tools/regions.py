@@ -1,4 +1,4 @@
-"""components/settings/regions.py, made from botocore's partitions.json (`python -m tools regions`)."""
+"""contract/regions.py, made from botocore's partitions.json (`python -m tools regions`)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import botocore
 
-FILE = Path(__file__).parents[1] / "components" / "settings" / "regions.py"
+FILE = Path(__file__).parents[1] / "contract" / "regions.py"
 _HEAD = '''"""Regions of the AWS partition aws, from botocore's partitions.json, by `python -m tools regions`."""
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from components.naming import ENVIRONMENT, NAME
-from components.settings.regions import AS_OF, REGIONS
+from contract.regions import AS_OF, REGIONS
 
 NAMESPACE = "ecs-release"
 

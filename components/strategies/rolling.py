@@ -40,11 +40,11 @@ class RollingUpdate:
         if service.retiring.hooks:
             yield "retiring.hooks", list(service.retiring.hooks), "only beside blue-green, whose deployments call hooks"
 
-    def stack_errors(self, stack: settings.Settings, service: settings.Service) -> Iterable[InvalidSetting]:  # noqa: ARG002
+    def stack_errors(self, stack: settings.Settings, service: settings.Service) -> Iterable[InvalidSetting]:
         """None: it asks nothing of the stack."""
         return ()
 
-    def template_files(self, stack: settings.Settings, service: settings.ResolvedService) -> dict[str, str]:  # noqa: ARG002
+    def template_files(self, stack: settings.Settings, service: settings.ResolvedService) -> dict[str, str]:
         """None: the task definition is all that it deploys."""
         return {}
 

@@ -29,7 +29,6 @@ NO_SCAN: Final = "NOT_SCANNED"
 #: ECR does not serve such an image to a task.
 ARCHIVED: Final = "IMAGE_ARCHIVED"
 _DONE: Final = frozenset({"COMPLETE", "ACTIVE"})
-_PENDING: Final = frozenset({"IN_PROGRESS", "PENDING"})
 #: The image is of a kind, or of a size, that is not scanned; a FAILED scan says so in its description.
 _CANNOT: Final = frozenset({"UNSUPPORTED_IMAGE", "IMAGE_SIZE_EXCEEDED"})
 _CANNOT_IN_WORDS: Final = "UnsupportedImageError"

@@ -5,7 +5,7 @@ from ci_stand_ins import ACCOUNT, BUCKET, COMMIT, KEY, REGION
 
 from components.handoff.ci_identity import handoff_statements
 from components.naming import Names
-from components.settings.regions import REGIONS
+from contract.regions import REGIONS
 
 
 def names(region=REGION):
@@ -33,6 +33,14 @@ def test_the_stack_and_the_script_agree_on_every_name(offline_ci, region):
     assert f"build  {registry('dev/api/app')}:dev-{COMMIT}\n" in run.stdout
     assert f"cache {registry(names().cache_repository)}:app-arm64\n" in run.stdout
     assert f"/codesuite/codepipeline/pipelines/{names().base}/view?region={region}\n" in run.stdout
+
+
+@pytest.mark.parametrize("region", ["us-east-9", "mx-nowhere-1", "cn-north-1", "us-east-1 us-east-2"])
+def test_the_script_refuses_what_is_no_region_of_it(offline_ci, region):
+    run = offline_ci.hand_over("--dry-run", region=region)
+
+    assert run.returncode == 2
+    assert f"--region is '{region}', but must be a region of the AWS partition aws" in run.stderr
 
 
 @pytest.mark.parametrize("region", REGIONS)

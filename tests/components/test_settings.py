@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from components import settings, strategies
-from components.settings import regions
+from contract import regions
 from tools.regions import of_botocore
 
 ROOT = Path(__file__).parents[2]
@@ -301,9 +301,7 @@ def test_settings_never_change_once_loaded():
 
 
 def test_the_regions_are_those_that_botocore_knows():
-    assert list(regions.REGIONS) == of_botocore(), (
-        "stale: python -m tools regions writes components/settings/regions.py anew"
-    )
+    assert list(regions.REGIONS) == of_botocore(), "stale: python -m tools regions writes contract/regions.py anew"
 
 
 def test_no_pattern_of_a_setting_takes_digits_that_are_not_ascii():

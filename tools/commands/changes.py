@@ -17,6 +17,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Rehearse every change."""
-    from tools.docs import changes  # noqa: PLC0415
+    from tools.docs import changes
 
     return changes.run(check=options.check)

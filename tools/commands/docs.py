@@ -15,6 +15,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the pages, or compare them."""
-    from tools.docs import generate  # noqa: PLC0415
+    from tools.docs import generate
 
     return generate.run(check=options.check)

@@ -21,6 +21,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Explain."""
     one_stack.settle(options)
-    from tools import explain  # noqa: PLC0415
+    from tools import explain
 
     return explain.run(options)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-HELP = "regenerate components/settings/regions.py from the regions that botocore knows"
+HELP = "regenerate contract/regions.py from the regions that botocore knows"
 EXIT_CODES = "Exit codes: 0 written."
 
 
@@ -14,7 +14,7 @@ def add_arguments(_parser: argparse.ArgumentParser) -> None:
 
 def run(_options: argparse.Namespace) -> int:
     """Write the file."""
-    from tools import regions  # noqa: PLC0415
+    from tools import regions
 
     regions.write()
     return 0

@@ -67,9 +67,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from pulumi_rehearsal import rehearse  # noqa: PLC0415
+    from pulumi_rehearsal import rehearse
 
-    from rehearsal.emulator.declared import Declared  # noqa: PLC0415
+    from rehearsal.emulator.declared import Declared
 
     started = time.perf_counter()
     one_stack.settle(options)
@@ -99,9 +99,9 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _release(options: argparse.Namespace, made: Rehearsal, handoff: bytes | None, started: float) -> int:
-    from rehearsal.emulator import report  # noqa: PLC0415
-    from rehearsal.emulator.accepted_grants import obsolete, unaccepted  # noqa: PLC0415
-    from rehearsal.emulator.errors import HandoffFailedError  # noqa: PLC0415
+    from rehearsal.emulator import report
+    from rehearsal.emulator.accepted_grants import obsolete, unaccepted
+    from rehearsal.emulator.errors import HandoffFailedError
 
     paint = Paint.for_stdout(options.color)
     try:
@@ -131,7 +131,7 @@ def _release(options: argparse.Namespace, made: Rehearsal, handoff: bytes | None
 def _outcomes(
     options: argparse.Namespace, made: Rehearsal, handoff: bytes | None, on_entry: Callable[[Entry], None] | None
 ) -> list[Outcome]:
-    from rehearsal.emulator.release import rehearse_release  # noqa: PLC0415
+    from rehearsal.emulator.release import rehearse_release
 
     approve = _yes if options.yes or options.permissions else _asked
     if not options.permissions:
@@ -157,7 +157,7 @@ def _outcomes(
 
 def _printer(options: argparse.Namespace, paint: Paint) -> Callable[[Entry], None] | None:
     """Prints each entry as it happens, a heading before each service's first."""
-    from rehearsal.emulator import report  # noqa: PLC0415
+    from rehearsal.emulator import report
 
     if options.json or options.permissions:
         return None

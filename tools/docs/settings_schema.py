@@ -10,8 +10,8 @@ from typing import Any
 
 from components import strategies
 from components.settings import Settings
-from components.settings.regions import REGIONS
 from components.settings.values import NAMESPACE
+from contract.regions import REGIONS
 
 
 def schema() -> str:
