@@ -53,7 +53,7 @@ class Strategy(Protocol):
 
     @property
     def test_listener(self) -> bool:
-        """Whether new tasks are asked at a listener of their own before they get traffic."""
+        """Whether new tasks are tested at a listener of their own before they get traffic."""
 
     @property
     def guarded(self) -> bool:
@@ -74,7 +74,7 @@ class Strategy(Protocol):
         """The same of a service in its stack; keys below the stack, each problem once whichever service has it."""
 
     def template_files(self, stack: settings.Settings, service: settings.ResolvedService) -> dict[str, str]:
-        """Members of the template beside task definition and release contract, by file name."""
+        """An AppSpec by its file name, or nothing: the gate takes no other file beside task definition and contract."""
 
     def deploy_action(self, names: ServiceNames) -> Action:
         """The pipeline's Deploy action."""

@@ -21,9 +21,12 @@ SHARED = (
     "tools",
 )
 
-STRATEGY = '''"""Recreate: like rolling, by an action of its own."""
+STRATEGY = '''"""Recreate: an action, service options, a resource and a rule of its settings of its own."""
+
+import pulumi_aws as aws
 
 from components.strategies.rolling import RollingUpdate
+from components.strategy import ServiceOptions
 
 
 class Recreate(RollingUpdate):
@@ -31,10 +34,24 @@ class Recreate(RollingUpdate):
 
     name = "recreate"
     summary = "Amazon ECS replaces all tasks together"
+    service_options = ServiceOptions(
+        controller="ECS", ignore_changes=("taskDefinition", "desiredCount", "propagateTags"), rolls_back=True
+    )
+
+    def service_errors(self, service):
+        """At most four tasks."""
+        yield from super().service_errors(service)
+        if service.max > 4:
+            yield "max", service.max, "4 at the most beside recreate"
 
     def deploy_action(self, names):
         """Its own name in the pipeline."""
         return {**super().deploy_action(names), "name": "Recreate"}
+
+    def declare(self, name, parts, opts):
+        """A log group beside the function."""
+        logs = aws.cloudwatch.LogGroup(f"{name}-recreate", retention_in_days=30, opts=opts)
+        return [logs, *super().declare(name, parts, opts)]
 
 
 STRATEGY = Recreate()
@@ -121,6 +138,7 @@ def test_a_stack_may_use_it_and_the_packs_judge_it(project):
     dev, prod = (run(project, "pulumi_rehearsal", "preview", "--stack", stack) for stack in ("dev", "prod"))
 
     assert (dev.returncode, dev.stderr) == (0, "")
+    assert "worker-recreate" in dev.stdout
     assert prod.returncode == 1
     assert "production-is-not-recreated" in prod.stdout
 

@@ -113,15 +113,7 @@ class Target:
 
 
 def handler(event: Mapping[str, Any], context: deadline.Context) -> dict[str, str]:
-    """Answer one job of the Deploy stage.
-
-    Args:
-        event: `{"CodePipeline.job": {...}}`.
-        context: Lambda's, asked for the time that is left.
-
-    Raises:
-        ValueError: when the event is no CodePipeline job, so that there is nobody to answer.
-    """
+    """Answer one job of the Deploy stage; `codepipeline_job.handle` says with what."""
     return codepipeline_job.handle(event, context, deploy, name="deployer", again=_look_again)
 
 

@@ -64,15 +64,7 @@ VARIABLE_CAPS: Final = {"images": 250, "commit": 120, "scan": 200, "changes": 28
 
 
 def handler(event: Mapping[str, Any], context: deadline.Context) -> dict[str, str]:
-    """Answer one job of the Verify stage.
-
-    Args:
-        event: `{"CodePipeline.job": {...}}`.
-        context: Lambda's, asked for the time that is left.
-
-    Raises:
-        ValueError: when the event is no CodePipeline job, so that there is nobody to answer.
-    """
+    """Answer one job of the Verify stage; `codepipeline_job.handle` says with what."""
     return codepipeline_job.handle(event, context, lambda job: examine(job, time.time()), name="gate")
 
 

@@ -221,12 +221,7 @@ def _of_text(key: str, text: str, role: Resource, inventory: Inventory) -> Itera
         if services:
             # Application Auto Scaling tries both with its caller's rights; a service of CodeDeploy's takes no other
             # task definition by UpdateService, so that nothing is deployed around an approval by it.
-            described = ("ecs:describeservicedeployments", "ecs:describeservicerevisions")
-            reads = ("ecs:describeservices", "ecs:listservicedeployments", *described)
-            yield Permission(actions=(*reads, "ecs:updateservice"), resources=services)
-            for action, kind in zip(described, ("service-deployment", "service-revision"), strict=True):
-                of_kind = tuple(f"{arn.replace(':service/', f':{kind}/', 1)}/*" for arn in services)
-                yield Permission(actions=(action,), resources=of_kind)
+            yield Permission(actions=("ecs:describeservices", "ecs:updateservice"), resources=services)
 
 
 def _owned_by_codedeploy(resource_id: str, role: Resource, inventory: Inventory) -> Iterator[str]:
