@@ -131,18 +131,22 @@ class CodeDeploy:
     def declare(self, name: str, parts: Parts, opts: pulumi.ResourceOptions) -> Sequence[pulumi.Resource]:
         """The smoke test and the deployment group."""
         stack, service, balancer, alarms = parts.stack, parts.service, parts.balancer, parts.alarms
-        if balancer is None or alarms is None:
+        if balancer is None or alarms is None or service.load_balancer is None:
             raise ValueError(f"{name}: blue/green needs a load balancer and its alarms")
-        SmokeTest(
-            name,
-            SmokeTestArgs(
-                stack=stack, service=service, network=parts.network, balancer=balancer, on_failure=parts.on_failure
-            ),
-            opts,
+        names = stack.names.service(service.name)
+        smoke_test_args = SmokeTestArgs(
+            names=names,
+            traffic=service.load_balancer,
+            test_port=stack.load_balancer.test_port,
+            network=parts.network,
+            balancer=balancer,
+            log_retention_days=service.log_retention_days,
+            on_failure=parts.on_failure,
         )
+        SmokeTest(name, smoke_test_args, opts)
         args = DeploymentArgs(
-            names=stack.names.service(service.name),
-            shift=stack.deployment,
+            names=names,
+            settings=stack.deployment,
             service=parts.running.service,
             balancer=balancer,
             alarms=alarms,
@@ -199,7 +203,7 @@ class DeploymentArgs:
 
     Args:
         names: the service's names.
-        shift: how traffic shifts.
+        settings: how traffic shifts.
         service: the ECS service.
         balancer: a load balancer with blue and green.
         alarms: what stops a deployment and rolls it back.
@@ -208,7 +212,7 @@ class DeploymentArgs:
     """
 
     names: ServiceNames
-    shift: settings.Deployment
+    settings: settings.Deployment
     service: aws.ecs.Service
     balancer: LoadBalancer
     alarms: Alarms
@@ -222,7 +226,7 @@ class Deployment(pulumi.ComponentResource):
     def __init__(self, name: str, args: DeploymentArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("ecs-release:index:Deployment", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        balancer, shift, names = args.balancer, args.shift, args.names
+        balancer, shift, names = args.balancer, args.settings, args.names
         if balancer.green is None or balancer.test_listener is None:
             raise ValueError(f"{name}: blue/green needs a green target group and a test listener")
         role = iam.role(

@@ -12,6 +12,7 @@ from components import iam, settings
 from components.foundation.dead_letters import OnFailure
 from components.foundation.function import Function, FunctionArgs
 from components.foundation.network import Network
+from components.naming import ServiceNames
 from components.workload.load_balancer import LoadBalancer
 from contract import variables
 
@@ -20,20 +21,25 @@ _RESERVE_SECONDS = 30  # kept of the function's time to answer CodeDeploy in
 
 @dataclass(frozen=True, kw_only=True)
 class SmokeTestArgs:
-    """`SmokeTest`'s arguments; the service has a load balancer with a test listener."""
+    """`SmokeTest`'s arguments.
 
-    stack: settings.Settings
-    service: settings.ResolvedService
+    Args:
+        names: the service's names.
+        traffic: what is tested, and under which name.
+        test_port: port of the test listener.
+        network: where the tasks run, and the function too.
+        balancer: the load balancer with that listener.
+        log_retention_days: days that its logs are kept.
+        on_failure: where what it fails at is kept.
+    """
+
+    names: ServiceNames
+    traffic: settings.ServiceLoadBalancer
+    test_port: int
     network: Network
     balancer: LoadBalancer
+    log_retention_days: int
     on_failure: OnFailure
-
-    @property
-    def traffic(self) -> settings.ServiceLoadBalancer:
-        """The settings of the service's load balancer."""
-        if self.service.load_balancer is None:
-            raise ValueError(f"{self.service.name} has no loadBalancer in its settings")
-        return self.service.load_balancer
 
 
 class SmokeTest(pulumi.ComponentResource):
@@ -46,8 +52,7 @@ class SmokeTest(pulumi.ComponentResource):
     def __init__(self, name: str, args: SmokeTestArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("ecs-release:index:SmokeTest", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        names = args.stack.names.service(args.service.name)
-        test = args.traffic.smoke_test
+        names, test = args.names, args.traffic.smoke_test
         group = aws.ec2.SecurityGroup(
             f"{name}-smoke",
             name=f"{names.base}-smoke",
@@ -69,8 +74,8 @@ class SmokeTest(pulumi.ComponentResource):
             description="Smoke test",
             referenced_security_group_id=group.id,
             ip_protocol="tcp",
-            from_port=args.stack.load_balancer.test_port,
-            to_port=args.stack.load_balancer.test_port,
+            from_port=args.test_port,
+            to_port=args.test_port,
             opts=pulumi.ResourceOptions(parent=group),
         )
         environment: dict[str, pulumi.Input[str]] = {
@@ -96,7 +101,7 @@ class SmokeTest(pulumi.ComponentResource):
                 ),
                 environment=environment,
                 timeout_seconds=test.seconds + _RESERVE_SECONDS,
-                log_retention_days=args.service.log_retention_days,
+                log_retention_days=args.log_retention_days,
                 on_failure=args.on_failure,
                 service=names.service,
                 subnets=args.network.private_subnet_ids,

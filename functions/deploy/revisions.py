@@ -232,7 +232,7 @@ def _has(found: Any, keys: tuple[str, ...]) -> bool:
 def same(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
     """Whether registering `wanted` would only repeat `found`.
 
-    AWS gives back more than it was told: empty lists, defaults, another order. Known defaults count as said;
+    AWS gives back more than it was sent: empty lists, defaults, another order. Known defaults count as said;
     anything else that only one side says makes the two different, which costs a revision and hides no change.
     Of the tags those wanted must be there; an organisation's own may be there as well.
 

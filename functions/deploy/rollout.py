@@ -203,7 +203,7 @@ def _running(service: Mapping[str, Any]) -> str:
 
 
 def _gave_up(service: Mapping[str, Any], token: Token) -> bool:
-    """Whether the circuit breaker, told not to roll back, ended the deployment."""
+    """Whether the circuit breaker, set not to roll back, ended the deployment."""
     primary = _primary(service)
     ours = primary.get("taskDefinition") == token.task_definition and _created(primary) >= token.since
     return ours and primary.get("rolloutState") == "FAILED"

@@ -54,7 +54,7 @@ class Refusal(Exception):  # noqa: N818  (nothing went wrong: it is an answer)
     """The release does not go on, for a reason that a person can act on.
 
     `str(refusal)` is one sentence: what was looked at, what was found, what is allowed or to be done.
-    `kind` is the failure type that CodePipeline is told.
+    `kind` is the failure type that CodePipeline gets.
     """
 
     def __init__(self, sentence: str, kind: Kind = HANDOFF) -> None:

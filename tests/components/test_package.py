@@ -37,7 +37,7 @@ def test_the_schema_is_the_kept_one():
     )
 
 
-OF_THE_APPLICATION = {"ServiceArgs", "SmokeTestArgs"}
+OF_THE_APPLICATION = {"ServiceArgs"}
 """They hold a stack's or a service's settings on purpose: they carry out a whole service of this application."""
 
 

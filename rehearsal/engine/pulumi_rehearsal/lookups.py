@@ -55,7 +55,7 @@ _NOT_KNOWN = (
 
 
 _OF_PARTS = frozenset({"aws:iam/getPolicyDocument:getPolicyDocument"})
-"""Functions whose answer is put together of their arguments: what is known of it can be told."""
+"""Functions whose answer is put together of their arguments: what is known of it can be given."""
 
 
 def _unknown(token: str, args: Mapping[str, Any], given: Answer) -> dict[str, Any]:

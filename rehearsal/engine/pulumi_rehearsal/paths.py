@@ -100,7 +100,7 @@ def _reset_keys(keys: Sequence[str], rest: Path, old: Mapping[str, Any], new: Ma
 
 
 def changed(old: Any, new: Any, path: Path = ()) -> Iterator[tuple[Path, Any, Any]]:
-    """Where two plain values differ, deepest place first told: (path, old value, new value), None for none."""
+    """Where two plain values differ, deepest place first: (path, old value, new value), None for none."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in sorted({*old, *new}):
             if not key.startswith("__"):

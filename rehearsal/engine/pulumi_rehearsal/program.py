@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from .monitor import Monitor
 
 ORGANIZATION = "organization"
-"""What a program is told where the state backend knows no organizations, as with a bucket or a local file."""
+"""What a program gets where the state backend knows no organizations, as with a bucket or a local file."""
 
 
 def run_program(
@@ -96,8 +96,8 @@ def _note_failure(monitor: Monitor, problem: BaseException, program: Path) -> No
         monitor.note("error", str(broken))
         return
     if isinstance(problem, SystemExit):
-        told = problem.code == _ALREADY_TOLD and any(d.severity == "error" for d in monitor.diagnostics)
-        if problem.code not in (None, 0) and not told:
+        reported = problem.code == _ALREADY_REPORTED and any(d.severity == "error" for d in monitor.diagnostics)
+        if problem.code not in (None, 0) and not reported:
             monitor.note("error", f"the program ended itself with exit code {problem.code}")
         return
     if isinstance(problem, pulumi.RunError):
@@ -117,8 +117,8 @@ def _note_failure(monitor: Monitor, problem: BaseException, program: Path) -> No
     )
 
 
-_ALREADY_TOLD = 32
-"""The status of a program that has told what is wrong; of any other the engine says that it was not zero."""
+_ALREADY_REPORTED = 32
+"""The status of a program that has reported what is wrong; of any other the engine says that it was not zero."""
 _NOTHING_TO_GET = "get can only be used with classes decorated with"
 """What generated code says of the nothing that the SDK makes of an unknown argument."""
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _LEVEL_NAMES: dict[int, Literal["advisory", "mandatory", "remediate", "disabled"]] = {
     analyzer_pb2.ADVISORY: "advisory",
     analyzer_pb2.MANDATORY: "mandatory",
-    # After a remediation that did not mend it, the engine takes a violation as mandatory.
+    # After a remediation that did not fix it, the engine takes a violation as mandatory.
     analyzer_pb2.REMEDIATE: "mandatory",
     analyzer_pb2.DISABLED: "disabled",
 }
