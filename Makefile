@@ -44,7 +44,7 @@ rehearse-release: setup ## rehearse a whole release of STACK (default dev) in an
 		$(if $(FAIL_AT),--fail-at $(FAIL_AT))
 
 explain: setup ## who can become ROLE in STACK, and what it can do: make explain STACK=prod ROLE=api-ci-github
-	@$(TOOLS) explain --stack $(or $(STACK),dev) --role $(or $(ROLE),$(error say which: ROLE=api-ci-github))
+	@$(TOOLS) explain --stack $(or $(STACK),dev) --role "$(or $(ROLE),$(error say which: ROLE=api-ci-github))"
 
 rehearse: setup ## rehearse all stacks, or STACK=dev: what would be created, and is it allowed (no cloud, no CLI)
 	@$(TOOLS) preview $(STACK_FLAG) $(PACK_SETTINGS:%=--policy-config %)

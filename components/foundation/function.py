@@ -42,7 +42,7 @@ class FunctionArgs:
     Args:
         names: the stack's names.
         function: the function's name, and its role's.
-        handler: `functions.<module>.handler`.
+        handler: `functions.<folder>.<module>.handler`.
         description: its place in the flow.
         statements: what it may call, besides writing its own logs.
         environment: variables.

@@ -204,16 +204,16 @@ def test_the_page_names_every_component():
 
 def test_the_pages_program_is_allowed_by_both_packs(tmp_path):
     (program,) = re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.DOTALL)
-    pack_config = re.findall(r"```yaml\n(.*?)```", DOCS.read_text(), re.DOTALL)[0]
+    pack_config = re.findall(r"```json\n(.*?)```", DOCS.read_text(), re.DOTALL)[0]
     (tmp_path / "__main__.py").write_text(program)
-    (tmp_path / "least-privilege.yaml").write_text(pack_config)
-    (tmp_path / "release-safety.yaml").write_text("{}\n")
+    (tmp_path / "least-privilege.json").write_text(pack_config)
+    (tmp_path / "release-safety.json").write_text("{}\n")
     (tmp_path / "Pulumi.yaml").write_text("name: cart\nruntime: python\n")
     (tmp_path / "Pulumi.main.yaml").write_text("config: {}\n")
     packs = [
         option
         for name in ("least-privilege", "release-safety")
-        for option in (f"--policy-pack={ROOT / 'policies' / name}", f"--policy-config={name}.yaml")
+        for option in (f"--policy-pack={ROOT / 'policies' / name}", f"--policy-config={name}.json")
     ]
 
     run = subprocess.run(

@@ -71,9 +71,7 @@ def run(options: argparse.Namespace) -> int:
         packs = options.policy_pack or ([] if options.no_policies else find_packs(project.root))
         runs = [_rehearse(rehearse, options, stack, packs) for stack in stacks]
         if not runs:
-            sys.stderr.write(
-                f"error: {options.project} has no Pulumi.<stack>.yaml; make one, or name one with --stack\n"
-            )
+            sys.stderr.write(f"error: {options.project} has no Pulumi.<stack>.yaml; make one for the stack\n")
             return USAGE
     except UsageError as problem:
         sys.stderr.write(f"error: {problem}\n")
