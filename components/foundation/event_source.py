@@ -53,3 +53,12 @@ def invoke_on_event(
     )
     rule_alarm(name, names, rule, on_failure, below)
     return out
+
+
+def deployment_events(names: Names) -> dict[str, Any]:
+    """The pattern of CodeDeploy's events about the environment's services (CodeDeploy user guide, "Monitoring")."""
+    return {
+        "source": ["aws.codedeploy"],
+        "detail-type": ["CodeDeploy Deployment State-change Notification"],
+        "detail": {"application": [{"prefix": f"{names.environment}-"}]},
+    }

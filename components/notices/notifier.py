@@ -11,7 +11,7 @@ import pulumi_aws as aws
 from components import arguments, iam, settings
 from components.foundation import secrets
 from components.foundation.dead_letters import OnFailure
-from components.foundation.event_source import invoke_on_event
+from components.foundation.event_source import deployment_events, invoke_on_event
 from components.foundation.function import Function, FunctionArgs
 from components.foundation.secrets import Secret, SecretName
 from components.naming import Names
@@ -122,11 +122,7 @@ class Notifier(pulumi.ComponentResource):
             description="Deployments fail, stop, roll back",
             function=self.function,
             on_failure=args.on_failure,
-            pattern={
-                "source": ["aws.codedeploy"],
-                "detail-type": ["CodeDeploy Deployment State-change Notification"],
-                "detail": {"application": [{"prefix": f"{names.environment}-"}]},
-            },
+            pattern=deployment_events(names),
             opts=child,
         )
         self.function_arn = self.function.arn

@@ -10,7 +10,7 @@ import pulumi_aws as aws
 
 from components import iam
 from components.foundation.dead_letters import OnFailure
-from components.foundation.event_source import invoke_on_event
+from components.foundation.event_source import deployment_events, invoke_on_event
 from components.foundation.function import Function, FunctionArgs
 from components.naming import ANY_SERVICE, Names
 from contract import variables
@@ -71,11 +71,7 @@ class ScalingGuard(pulumi.ComponentResource):
             description="Deployments begin and end",
             function=self.function,
             on_failure=args.on_failure,
-            pattern={
-                "source": ["aws.codedeploy"],
-                "detail-type": ["CodeDeploy Deployment State-change Notification"],
-                "detail": {"application": [{"prefix": f"{names.environment}-"}]},
-            },
+            pattern=deployment_events(names),
             opts=child,
         )
         invoke_on_event(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import json
+import re
 import typing
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -20,6 +23,15 @@ if TYPE_CHECKING:
 
 STEP = "computed"
 _COMPUTED = "computed"
+
+
+@functools.cache
+def _required_inputs(cls: type) -> frozenset[str]:
+    """The properties, by the provider's name, without which the SDK makes no resource of a type."""
+    names = _types.resource_py_to_pulumi_names(cls)
+    start: Any = getattr(cls, "_internal_init", None) or cls.__dict__["__init__"]
+    said = re.findall(r"Missing required property '(\w+)'", inspect.getsource(start))
+    return frozenset(names.get(name, name) for name in said)
 
 
 def read(file: Path) -> dict[str, dict[str, str]]:
@@ -48,7 +60,7 @@ def compared(table: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[Differenc
         computed, given = sdk_types.computed(token), sdk_types.inputs_of(cls)
         for key in (key for key in row if key not in computed):
             yield _difference(token, key, _COMPUTED, NOTHING), _KNOWN.get((token, key), "")
-        for key in (key for key in computed if key not in row and key not in sdk_types.required_inputs(cls)):
+        for key in (key for key in computed if key not in row and key not in _required_inputs(cls)):
             yield _difference(token, key, NOTHING, _COMPUTED), _reason(key, computed[key], given=key in given)
 
 

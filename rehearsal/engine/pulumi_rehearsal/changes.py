@@ -153,11 +153,6 @@ def replacing(token: str) -> tuple[str, ...] | None:
     return (*found, *_facts()["everywhere"])
 
 
-def facts_from() -> Mapping[str, str]:
-    """Where the table of replacements comes from: `source` and the `date` when it was read."""
-    return {key: _facts()[key] for key in ("source", "date")}
-
-
 @functools.cache
 def _facts() -> dict[str, Any]:
     facts: dict[str, Any] = json.loads(_FACTS.read_text(encoding="utf-8"))

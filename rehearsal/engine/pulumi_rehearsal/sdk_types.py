@@ -63,15 +63,6 @@ def inputs_of(cls: type) -> frozenset[str]:
     return frozenset(names.get(parameter, parameter) for parameter in inspect.signature(start).parameters)
 
 
-@functools.cache
-def required_inputs(cls: type) -> frozenset[str]:
-    """The properties, by the provider's name, without which the SDK makes no resource of a type."""
-    names = _types.resource_py_to_pulumi_names(cls)
-    start: Any = getattr(cls, "_internal_init", None) or cls.__dict__["__init__"]
-    said = re.findall(r"Missing required property '(\w+)'", inspect.getsource(start))
-    return frozenset(names.get(name, name) for name in said)
-
-
 def inside_output(hint: Any) -> Any:
     """The type of what an `Output` holds."""
     if typing.get_origin(hint) is pulumi.Output:
